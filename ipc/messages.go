@@ -1,0 +1,207 @@
+package ipc
+
+import (
+	"time"
+
+	"rotd/ipc/secret"
+)
+
+// The paths of the API. {ref} is a reference without its scheme: an id
+// ("rot_…", "pas_…"), an unambiguous prefix of one, or a name.
+const (
+	PathVersion   = "/v1/version"               // GET → Version
+	PathStatus    = "/v1/status"                // GET → Status
+	PathPasscards = "/v1/passcards"             // GET → {"passcards":[Passcard]}; POST Connect → stream of Event
+	PathROTs      = "/v1/rots"                  // GET → {"rots":[ROT]}
+	PathToken     = "/v1/rots/{ref}/token"      // GET → Token
+	PathRotate    = "/v1/rotations/{ref}"       // POST Rotate → stream of Event
+	PathAnswer    = "/v1/questions/{id}/answer" // POST Answer → 204
+)
+
+// ContentTypeStream marks an answer of one JSON object a line.
+const ContentTypeStream = "application/x-ndjson"
+
+// Version is the daemon's.
+type Version struct {
+	Version string `json:"version"`
+	API     int    `json:"api"` // 1; grows when a message changes its meaning
+}
+
+// Passcard is a connected npm account, without its secrets.
+type Passcard struct {
+	Ref        string    `json:"ref"` // rot://pas_…
+	Name       string    `json:"name,omitempty"`
+	Registry   string    `json:"registry"` // no trailing slash
+	Username   string    `json:"username"`
+	Via        string    `json:"via"`                  // "registry" or "website"
+	Remembered []string  `json:"remembered,omitempty"` // of "password", "totp", "passkey"
+	ROTs       []string  `json:"rots"`                 // rot://rot_…
+	Created    time.Time `json:"created"`
+}
+
+// The states of a ROT.
+const (
+	StateOK            = "ok"             // a value is served, nothing is due
+	StateRotating      = "rotating"       // a rotation is running
+	StateFailing       = "failing"        // the last rotation failed; the old value is still served
+	StateNeedsApproval = "needs approval" // a person is needed; the old value is still served
+	StateExpired       = "expired"        // the value served is past its expiry
+	StateEmpty         = "empty"          // no rotation has succeeded yet
+)
+
+// ROT is a rotation token, without its value.
+type ROT struct {
+	Ref         string     `json:"ref"` // rot://rot_…
+	Name        string     `json:"name,omitempty"`
+	Passcard    string     `json:"passcard"` // rot://pas_…
+	Registry    string     `json:"registry"`
+	Username    string     `json:"username"`
+	Shape       Shape      `json:"shape"`
+	Generation  int        `json:"generation"` // 0 before the first value
+	TokenName   string     `json:"token_name,omitempty"`
+	Created     *time.Time `json:"created,omitempty"` // of the present value
+	Expires     *time.Time `json:"expires,omitempty"` // of the present value; absent when npm named none
+	Next        *time.Time `json:"next,omitempty"`    // the next planned rotation or retry
+	State       string     `json:"state"`
+	LastError   *Error     `json:"last_error,omitempty"`
+	LastAttempt *time.Time `json:"last_attempt,omitempty"`
+	// Retiring counts old values that npm has not yet confirmed as revoked.
+	Retiring int `json:"retiring,omitempty"`
+}
+
+// Shape is what a token may do: npm's own fields of a granular token.
+type Shape struct {
+	Description string   `json:"description,omitempty"`
+	ExpiresDays int      `json:"expires_days,omitempty"` // 0: npm's default
+	Packages    []string `json:"packages,omitempty"`
+	PackagesAll bool     `json:"packages_all,omitempty"`
+	Scopes      []string `json:"scopes,omitempty"` // "@acme"
+	Orgs        []string `json:"orgs,omitempty"`
+	Permission  string   `json:"packages_and_scopes_permission,omitempty"` // PermissionNone … PermissionStage
+	OrgsPerm    string   `json:"orgs_permission,omitempty"`                // PermissionNone, Read, Write
+	CIDR        []string `json:"cidr,omitempty"`
+	Bypass2FA   bool     `json:"bypass_2fa,omitempty"`
+}
+
+// npm's spellings of what a token may do with packages, scopes and orgs.
+const (
+	PermissionNone  = "no-access"
+	PermissionRead  = "read-only"
+	PermissionWrite = "read-write"
+	PermissionStage = "read-write-stage-only" // packages and scopes only; npm 11.20 and later
+)
+
+// Connect asks for a new passcard, or for the renewal of the one that the same
+// user has at the same registry.
+type Connect struct {
+	Name     string `json:"name,omitempty"`
+	Registry string `json:"registry,omitempty"` // empty: npm's public registry
+	Username string `json:"username,omitempty"` // empty: asked for
+
+	Password   secret.Wire `json:"password,omitzero"`    // empty: asked for
+	TOTPSecret secret.Wire `json:"totp_secret,omitzero"` // base32, or an otpauth:// URI
+	Passkey    *Passkey    `json:"passkey,omitempty"`
+	Remember   []string    `json:"remember,omitempty"` // of "password", "totp", "passkey"
+	Terminal   bool        `json:"terminal,omitempty"` // questions instead of a window
+
+	// Interactive says that somebody is there to answer questions. Without it
+	// a question ends the run with needs_approval.
+	Interactive bool `json:"interactive,omitempty"`
+}
+
+// Passkey is a software security key: the fields of Chromium's WebAuthn domain.
+type Passkey struct {
+	RPID         string      `json:"rpId"`
+	CredentialID string      `json:"credentialId"`         // base64
+	UserHandle   string      `json:"userHandle,omitempty"` // base64
+	PrivateKey   secret.Wire `json:"privateKey"`           // base64 of PKCS #8, P-256
+	SignCount    int64       `json:"signCount"`
+	Resident     bool        `json:"isResidentCredential"`
+}
+
+// Rotate asks for a new value. On a passcard it rotates every ROT of it; with
+// a Shape it makes the first one, the one called Name, or gives an only one
+// another shape.
+type Rotate struct {
+	Name        string `json:"name,omitempty"`
+	Shape       *Shape `json:"shape,omitempty"`
+	Interactive bool   `json:"interactive,omitempty"` // as in Connect
+}
+
+// Event is one line of a stream. Exactly one field is set, and the last line
+// is a Result or an Error.
+type Event struct {
+	Step     *Step     `json:"step,omitempty"`
+	Question *Question `json:"question,omitempty"`
+	Result   *Result   `json:"result,omitempty"`
+	Error    *Error    `json:"error,omitempty"`
+}
+
+// Step tells what is being done, in words for a person.
+type Step struct {
+	Name string `json:"name"`          // a word a script can test: "signing in", "planned", "created", …
+	Text string `json:"text"`          // a sentence without a full stop
+	ROT  string `json:"rot,omitempty"` // rot://rot_…, where it is about one
+}
+
+// The kinds of question.
+const (
+	AskUsername = "username"
+	AskPassword = "password" // not echoed
+	AskOTP      = "otp"      // one-time code of an authenticator app
+	AskEmailOTP = "email_otp"
+	AskRecall   = "remember" // "yes" or "no": may the password be kept
+)
+
+// Question is asked of the person; it is answered by a POST to PathAnswer.
+type Question struct {
+	ID     string `json:"id"`
+	Kind   string `json:"kind"`
+	Text   string `json:"text"`
+	Secret bool   `json:"secret,omitempty"` // do not echo the answer
+}
+
+// Answer answers a Question.
+type Answer struct {
+	Value secret.Wire `json:"value"`
+}
+
+// Result ends a stream that went well.
+type Result struct {
+	Passcard  string     `json:"passcard,omitempty"`  // Connect: rot://pas_…
+	Username  string     `json:"username,omitempty"`  // Connect
+	Rotations []Rotation `json:"rotations,omitempty"` // Rotate: one for each ROT
+}
+
+// Rotation is the outcome for one ROT. A passcard's Rotate that fails for some
+// of its ROTs still ends in a Result; each failure stands in its Error.
+type Rotation struct {
+	ROT        string     `json:"rot"`
+	Generation int        `json:"generation"`
+	Expires    *time.Time `json:"expires,omitempty"`
+	// RevokedOld is false when an older value is not yet confirmed as refused.
+	RevokedOld bool   `json:"revoked_old"`
+	Warning    string `json:"warning,omitempty"`
+	Error      *Error `json:"error,omitempty"`
+}
+
+// Token is the present value of a ROT.
+type Token struct {
+	ROT        string      `json:"rot"`
+	Generation int         `json:"generation"`
+	Value      secret.Wire `json:"value"`
+	Expires    *time.Time  `json:"expires,omitempty"`
+	Registry   string      `json:"registry"` // no trailing slash
+}
+
+// Status is the whole of `rot status`.
+type Status struct {
+	Version   string     `json:"version"`
+	PID       int        `json:"pid"`
+	Started   time.Time  `json:"started"`
+	StateDir  string     `json:"state_dir"`
+	Key       string     `json:"key"` // where the master key is: "keyring", "file:…", "credential:…"
+	Locked    bool       `json:"locked,omitempty"`
+	Passcards []Passcard `json:"passcards"`
+	ROTs      []ROT      `json:"rots"`
+}

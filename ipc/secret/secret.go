@@ -1,0 +1,70 @@
+// Package secret holds the one type that carries secrets through rotd.
+//
+// A Text prints as "[redacted]" through fmt, slog and JSON, whatever the verb,
+// so that a secret reaches a log, an error or a file only where somebody wrote
+// Reveal. It does not protect memory: Go strings are copied and never wiped.
+package secret
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+)
+
+const redacted = "[redacted]"
+
+// Text is a secret string. The zero value is the absent secret.
+type Text struct{ s string }
+
+// New wraps s.
+func New(s string) Text { return Text{s} }
+
+// Reveal returns the secret itself. Every call is a place to review.
+func (t Text) Reveal() string { return t.s }
+
+// IsZero reports whether there is no secret. encoding/json's omitzero uses it.
+func (t Text) IsZero() bool { return t.s == "" }
+
+// Equal compares in a time that does not depend on where the two differ.
+func (t Text) Equal(u Text) bool {
+	return subtle.ConstantTimeCompare([]byte(t.s), []byte(u.s)) == 1
+}
+
+// Format redacts under every verb and flag.
+func (t Text) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// String redacts.
+func (t Text) String() string { return redacted }
+
+// LogValue redacts.
+func (t Text) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON redacts. A secret that has to travel is a Wire.
+func (t Text) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// MarshalText redacts.
+func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// UnmarshalJSON takes a JSON string as the secret.
+func (t *Text) UnmarshalJSON(b []byte) error {
+	if err := json.Unmarshal(b, &t.s); err != nil {
+		// encoding/json quotes what it was given: keep that out of the error.
+		return fmt.Errorf("a secret must be a JSON string")
+	}
+	return nil
+}
+
+// Wire is a Text that JSON reveals. It stands only in fields of messages that
+// go to a peer which is meant to have the secret: the socket's requests and
+// answers, npm's request bodies. fmt and slog still redact it.
+type Wire struct{ Text }
+
+// NewWire wraps s.
+func NewWire(s string) Wire { return Wire{Text{s}} }
+
+// MarshalJSON reveals.
+func (w Wire) MarshalJSON() ([]byte, error) { return json.Marshal(w.s) }
+
+// MarshalText reveals nothing: it is what map keys and text handlers use.
+func (w Wire) MarshalText() ([]byte, error) { return []byte(redacted), nil }
