@@ -1,0 +1,158 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rotd/store"
+)
+
+// doubt is how long after its planning a token may still turn up on npm: a
+// request that was cut off can be at work there. Within it, a name that npm
+// does not list stays planned and is looked for again.
+const doubt = 2 * time.Minute
+
+// errDoubt says that a creation's fate is open.
+var errDoubt = errors.New("npm may still be making the token")
+
+// errAccepted says that npm has deleted a token and takes its value still.
+var errAccepted = errors.New("npm has deleted the old token and still accepts its value (this may last an hour)")
+
+// Settle brings the unfinished generations of rot to their end: an interrupted
+// rotation goes on where it stopped, what will never be served is revoked, and
+// old values are asked for until npm refuses them. It is safe to call at any
+// time and does nothing when all is settled. The error joins what is left.
+func (e *Engine) Settle(ctx context.Context, npm Account, rot store.ROT, tell Progress) error {
+	open, err := e.Journal.Generations(ctx, rot.ID, store.StepCreated, store.StepVerified)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	// Only the newest is worth serving; sweep takes the others.
+	if n := len(open); n > 0 && open[n-1].N > rot.Current {
+		newest := open[n-1]
+		e.Log.Info("going on with an interrupted rotation", "rot", rot.ID, "generation", newest.N, "step", newest.Step)
+		if _, err := e.goOn(ctx, npm, rot, newest, tell); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs, e.sweep(ctx, npm, rot), e.retireAll(ctx, npm, rot, tell))
+	return errors.Join(errs...)
+}
+
+// sweep throws away every generation of rot that is not to be served.
+func (e *Engine) sweep(ctx context.Context, npm Account, rot store.ROT) error {
+	left, err := e.Journal.Generations(ctx, rot.ID, store.StepPlanned, store.StepCreated, store.StepVerified, store.StepDiscarding)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, g := range left {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if g.Step == store.StepPlanned || g.Step == store.StepDiscarding {
+			err = e.discard(ctx, npm, g)
+		} else {
+			err = e.abandon(ctx, npm, g)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", g.TokenName, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// abandon gives up a generation whose value we hold.
+func (e *Engine) abandon(ctx context.Context, npm Account, g store.Generation) error {
+	if err := e.Journal.Advance(ctx, g.ROT, g.N, g.Step, store.StepDiscarding); err != nil {
+		return err
+	}
+	g.Step = store.StepDiscarding
+	return e.discard(ctx, npm, g)
+}
+
+// discard revokes whatever npm holds under the generation's name and closes it
+// once npm lists nothing of that name any more.
+func (e *Engine) discard(ctx context.Context, npm Account, g store.Generation) error {
+	found, err := e.revokeNamed(ctx, npm, g)
+	if err != nil {
+		return err
+	}
+	// A name is used once, so one token found is all that can ever come of it.
+	if g.Step == store.StepPlanned && !found && e.Now().Sub(g.Planned) < doubt {
+		return errDoubt
+	}
+	return e.Journal.Advance(ctx, g.ROT, g.N, g.Step, store.StepAbandoned)
+}
+
+// revokeNamed revokes the tokens that bear the generation's name, and makes
+// sure by a second listing. It reports whether there was one.
+func (e *Engine) revokeNamed(ctx context.Context, npm Account, g store.Generation) (found bool, err error) {
+	for pass := 0; pass < 2; pass++ {
+		tokens, err := npm.List(ctx)
+		if err != nil {
+			return found, err
+		}
+		clean := true
+		for _, t := range tokens {
+			if t.Name != g.TokenName && (g.Key == "" || t.Key != g.Key) {
+				continue
+			}
+			found, clean = true, false
+			if pass > 0 {
+				return found, fmt.Errorf("npm still lists %s after deleting it", g.TokenName)
+			}
+			if err := npm.Revoke(ctx, t.Key); err != nil {
+				return found, err
+			}
+		}
+		if clean {
+			break
+		}
+	}
+	return found, nil
+}
+
+// retireAll revokes the old generations of rot.
+func (e *Engine) retireAll(ctx context.Context, npm Account, rot store.ROT, tell Progress) error {
+	old, err := e.Journal.Generations(ctx, rot.ID, store.StepRetiring)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, g := range old {
+		if err := e.retire(ctx, npm, g); err != nil {
+			errs = append(errs, fmt.Errorf("generation %d: %w", g.N, err))
+			continue
+		}
+		tell("revoked", fmt.Sprintf("npm refuses generation %d", g.N))
+	}
+	return errors.Join(errs...)
+}
+
+// retire revokes an old generation and believes it only when npm neither lists
+// the token nor takes its value.
+func (e *Engine) retire(ctx context.Context, npm Account, g store.Generation) error {
+	value, err := e.Journal.Value(ctx, g.ROT, g.N)
+	if err != nil {
+		return err
+	}
+	// A token past its expiry is dead by npm's own rule: no listing is needed,
+	// and so no second factor.
+	if expired := !g.Expires.IsZero() && e.Now().After(g.Expires); !expired {
+		if _, err := e.revokeNamed(ctx, npm, g); err != nil {
+			return err
+		}
+	}
+	accepted, err := npm.Accepts(ctx, value)
+	if err != nil {
+		return err
+	}
+	if accepted {
+		return errAccepted
+	}
+	return e.Journal.Advance(ctx, g.ROT, g.N, store.StepRetiring, store.StepRevoked)
+}
