@@ -1,0 +1,172 @@
+package ipc
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"strings"
+	"time"
+)
+
+// Client calls rotd's API: HTTP/1.0, one connection a call, so that an answer
+// ends where the connection does and nothing of net/http is needed.
+//
+// Its methods return a *DialError when rotd is not reached, an *Error when rotd
+// says no, a *ProtocolError when the answer is not rotd's, and the context's
+// cause when that ends first.
+type Client struct {
+	Socket string
+	// Dial replaces the connection to Socket, in tests. It may be nil.
+	Dial func(ctx context.Context, socket string) (net.Conn, error)
+}
+
+// ProtocolError says that what came back is not a whole answer of rotd's API.
+type ProtocolError struct {
+	Socket string
+	Cause  error
+}
+
+func (e *ProtocolError) Error() string {
+	if errors.Is(e.Cause, errCutOff) {
+		return fmt.Sprintf("rotd behind %s hung up in the middle of its answer", e.Socket)
+	}
+	return fmt.Sprintf("the answer from %s is not rotd's: %v", e.Socket, e.Cause)
+}
+
+func (e *ProtocolError) Unwrap() error { return e.Cause }
+
+// Hint says what to do.
+func (e *ProtocolError) Hint() string {
+	if errors.Is(e.Cause, errCutOff) {
+		return "see whether it still runs, and try again: rot status"
+	}
+	return "try again; if it stays so, see whether rot and rotd have one version: rot version"
+}
+
+var errCutOff = errors.New("cut off")
+
+// An answer larger than these is not rotd's.
+const (
+	maxBody = 16 << 20
+	maxLine = 1 << 20 // of a stream
+)
+
+// answerTime is how long rotd may take where it only has to look something up.
+const answerTime = 30 * time.Second
+
+// Path puts ref, without its scheme, in the place of {ref} or {id} in one of
+// the Path constants.
+func Path(pattern, ref string) string {
+	before, rest, _ := strings.Cut(pattern, "{")
+	_, after, _ := strings.Cut(rest, "}")
+	return before + escape(ref) + after
+}
+
+// escape makes s one element of a path. Dots are escaped too, as the server
+// would take "." and ".." out.
+func escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '~':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// Get decodes the answer to GET path into out.
+func (c *Client) Get(ctx context.Context, path string, out any) error {
+	return c.once(ctx, "GET", path, nil, out)
+}
+
+// Post sends in as JSON and decodes the answer into out, where that is not nil.
+func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	return c.once(ctx, "POST", path, in, out)
+}
+
+func (c *Client) once(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime,
+		fmt.Errorf("rotd behind %s did not answer within %v", c.Socket, answerTime))
+	defer cancel()
+	a, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	body, err := a.body()
+	if err != nil {
+		return a.fault(err)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return a.fault(notJSON(err))
+	}
+	return nil
+}
+
+// Stream posts in and yields rotd's events as they come. The last pair is
+// either the event with the Result or an error; an event's Error is yielded as
+// that, not as an event. Whoever stops early hangs up on rotd.
+func (c *Client) Stream(ctx context.Context, path string, in any) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		a, err := c.send(ctx, "POST", path, in)
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		defer a.close()
+		lines := bufio.NewScanner(a.r)
+		lines.Buffer(nil, maxLine)
+		for lines.Scan() {
+			ev, err := parseEvent(lines.Bytes())
+			if err != nil {
+				yield(Event{}, a.fault(err))
+				return
+			}
+			if ev.Error != nil {
+				yield(Event{}, ev.Error)
+				return
+			}
+			if !yield(ev, nil) || ev.Result != nil {
+				return
+			}
+		}
+		err = lines.Err()
+		if err == nil {
+			err = errCutOff
+		}
+		yield(Event{}, a.fault(err))
+	}
+}
+
+func parseEvent(line []byte) (Event, error) {
+	var ev Event
+	if err := json.Unmarshal(line, &ev); err != nil {
+		return ev, notJSON(err)
+	}
+	if ev.Step == nil && ev.Question == nil && ev.Result == nil && ev.Error == nil {
+		return ev, errors.New("an event that this rot does not know")
+	}
+	return ev, nil
+}
+
+// notJSON keeps encoding/json's text out of the error: it may quote the answer,
+// and the answer may hold a token.
+func notJSON(err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("it is not JSON, or cut off")
+	}
+	return errors.New("its JSON has another form")
+}

@@ -1,0 +1,71 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// DialError says why there is no connection to rotd: one sentence for each
+// cause, and what to do about that one.
+type DialError struct {
+	Path  string
+	Cause error
+}
+
+func (e *DialError) Unwrap() error { return e.Cause }
+
+func (e *DialError) Error() string { s, _ := e.text(); return s }
+
+// Hint says what to do.
+func (e *DialError) Hint() string { _, hint := e.text(); return hint }
+
+func (e *DialError) text() (sentence, hint string) {
+	var long *PathTooLongError
+	switch {
+	case errors.As(e.Cause, &long):
+		return long.Error(), long.Hint()
+	case errors.Is(e.Cause, fs.ErrNotExist):
+		return fmt.Sprintf("rotd is not running (no socket at %s)", e.Path),
+			"start it: rotd run, or name its socket with --socket or ROTD_SOCKET"
+	case errors.Is(e.Cause, errNotSocket):
+		return e.Path + " is not a socket", "name rotd's socket with --socket or ROTD_SOCKET"
+	case errors.Is(e.Cause, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nothing listens behind %s: the rotd that made it has ended", e.Path),
+			"start it: rotd run"
+	case errors.Is(e.Cause, fs.ErrPermission):
+		return fmt.Sprintf("rotd may be running, but you may not use its socket %s", e.Path),
+			"run rot as the user rotd runs for, or start one of your own: rotd run"
+	case errors.Is(e.Cause, syscall.EINVAL), errors.Is(e.Cause, syscall.ENAMETOOLONG):
+		return "the socket's path is too long: " + e.Path, "choose a shorter one with --socket or ROTD_SOCKET"
+	default:
+		return fmt.Sprintf("cannot connect to %s: %v", e.Path, e.Cause), "see whether rotd runs, and what it logs"
+	}
+}
+
+var errNotSocket = errors.New("not a socket")
+
+// dial connects to the socket at path, or returns a *DialError.
+func dial(ctx context.Context, path string) (net.Conn, error) {
+	if err := CheckSocketPath(path, runtime.GOOS); err != nil {
+		return nil, &DialError{Path: path, Cause: err}
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err == nil {
+		return conn, nil
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	// A regular file refuses a connection as a dead socket does.
+	if fi, serr := os.Stat(path); serr == nil && fi.Mode().Type() != fs.ModeSocket {
+		err = errNotSocket
+	}
+	return nil, &DialError{Path: path, Cause: err}
+}

@@ -1,0 +1,184 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrInUse says that another rotd serves the socket.
+var ErrInUse = errors.New("another rotd serves it")
+
+// Listener listens on rotd's socket. Each connection it accepts has its peer,
+// which PeerOf tells; a connection whose peer cannot be told is closed.
+type Listener struct {
+	// Refused, where set before the first Accept, is told of every connection
+	// that was closed at once.
+	Refused func(error)
+
+	sock  *net.UnixListener
+	lock  *os.File
+	peer  func(*net.UnixConn) (Peer, error)
+	close sync.Once
+	err   error // of Close
+}
+
+// Listen makes the socket, mode 0600 before anybody can connect, and the last
+// element of its directory where that is absent. A lock file beside the socket
+// (path + ".lock") is held as long as the Listener lives, so that a second rotd
+// gets an error that wraps ErrInUse. A socket left by a rotd that died is
+// replaced; anything else at the path is left alone and is an error.
+//
+// The caller closes the Listener, which removes the socket.
+func Listen(ctx context.Context, path string) (*Listener, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if err := CheckSocketPath(path, runtime.GOOS); err != nil {
+		return nil, err
+	}
+	if err := makeSocketDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	lock, err := takeLock(path + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	sock, err := bind(ctx, path)
+	if err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	return &Listener{sock: sock, lock: lock, peer: peerOf}, nil
+}
+
+// makeSocketDir makes dir, mode 0700, and refuses one in which somebody else
+// could put a socket of his own in the place of ours.
+func makeSocketDir(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the socket's directory: %w", err)
+	}
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("the socket's directory: %w", err)
+	}
+	if !fi.IsDir() {
+		return fmt.Errorf("the socket's directory %s is not a directory", dir)
+	}
+	if fi.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("others may write to the socket's directory %s: choose a socket in a directory of your own, or make that one private (chmod go-w)", dir)
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Getuid() && st.Uid != 0 {
+		return fmt.Errorf("the socket's directory %s belongs to another user: choose a socket in a directory of your own", dir)
+	}
+	return nil
+}
+
+// takeLock returns a file that is locked until it is closed. It is never
+// removed: whoever opened it before a removal would lock a file without a name.
+func takeLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock file: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	_ = f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, ErrInUse
+	}
+	return nil, fmt.Errorf("lock %s: %w", path, err)
+}
+
+func bind(ctx context.Context, path string) (*net.UnixListener, error) {
+	if err := removeStale(ctx, path); err != nil {
+		return nil, err
+	}
+	private := func(_, _ string, c syscall.RawConn) error {
+		var chmod error
+		if err := c.Control(func(fd uintptr) { chmod = unix.Fchmod(int(fd), 0o600) }); err != nil {
+			return err
+		}
+		if runtime.GOOS != "linux" {
+			// Elsewhere a socket that is not bound yet may refuse it. There the
+			// directory and the peer's uid, asked at every request, stand guard
+			// until the Chmod below.
+			return nil
+		}
+		return chmod
+	}
+	ln, err := (&net.ListenConfig{Control: private}).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = ln.Close()
+		return nil, err
+	}
+	return ln.(*net.UnixListener), nil
+}
+
+// removeStale removes the socket of a rotd that died. Only a refused
+// connection says so: a daemon that is slow or out of files is a live one.
+func removeStale(ctx context.Context, path string) error {
+	fi, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if fi.Mode().Type() != fs.ModeSocket {
+		return errors.New("there is something that is not a socket: move it away, or choose another path with --socket")
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return ErrInUse
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	default:
+		return fmt.Errorf("see whether the socket that is there is in use: %w", err)
+	}
+}
+
+// Accept returns the next connection whose peer can be told.
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.sock.AcceptUnix()
+		if err != nil {
+			return nil, err // net/http waits and goes on where this is temporary
+		}
+		peer, err := l.peer(c)
+		if err == nil {
+			return &peerConn{UnixConn: c, peer: peer}, nil
+		}
+		_ = c.Close()
+		if l.Refused != nil {
+			l.Refused(fmt.Errorf("cannot tell whose connection it is: %w", err))
+		}
+	}
+}
+
+// Close stops listening, removes the socket and lets go of the lock. It can be
+// called more than once.
+func (l *Listener) Close() error {
+	l.close.Do(func() { l.err = errors.Join(l.sock.Close(), l.lock.Close()) })
+	return l.err
+}
+
+// Addr is the socket's address.
+func (l *Listener) Addr() net.Addr { return l.sock.Addr() }

@@ -1,0 +1,49 @@
+package ipc
+
+import (
+	"fmt"
+	"net"
+)
+
+// Peer is the process at the other end of a connection, by the kernel's word
+// at the time it connected.
+type Peer struct {
+	UID uint32
+	GID uint32 // its primary group
+	PID int32  // it may have ended since, and the number be another's: for logs only
+}
+
+// peerConn is a connection with the peer that it was accepted from.
+type peerConn struct {
+	*net.UnixConn
+	peer Peer
+}
+
+// PeerOf tells the peer of a connection that a Listener accepted. It is false
+// for every other: whoever asks must then refuse, as the zero Peer is root's.
+func PeerOf(c net.Conn) (Peer, bool) {
+	pc, ok := c.(*peerConn)
+	if !ok {
+		return Peer{}, false
+	}
+	return pc.peer, true
+}
+
+// peerOf asks the kernel.
+func peerOf(c *net.UnixConn) (Peer, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return Peer{}, err
+	}
+	var (
+		peer Peer
+		perr error
+	)
+	if err := raw.Control(func(fd uintptr) { peer, perr = peerCred(int(fd)) }); err != nil {
+		return Peer{}, err
+	}
+	if perr != nil {
+		return Peer{}, fmt.Errorf("peer credentials: %w", perr)
+	}
+	return peer, nil
+}

@@ -1,0 +1,9 @@
+//go:build !linux && !darwin
+
+package ipc
+
+import "errors"
+
+func peerCred(int) (Peer, error) {
+	return Peer{}, errors.New("rotd cannot tell the peer of a socket on this system")
+}
