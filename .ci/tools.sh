@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what the demo and the tests need and this machine lacks.
+#   .ci/tools.sh demo    Chromium and a pinned npm client
+#   .ci/tools.sh test    those, a keyring, and staticcheck
+# System packages come from Debian, by root or sudo; everything else goes to
+# .tools in this checkout. Where that cannot be done it names what to install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. .ci/debian.sh
+
+# The npm client that runs on the Node.js of Debian's and of most CI machines,
+# with staged publishing and stage-only tokens (11.20 and later).
+npm_version=11.21.2
+staticcheck_version=v0.8.2
+
+want=${1:-test}
+missing=()
+need() { command -v "$1" >/dev/null || missing+=("$2"); } # COMMAND PACKAGE
+
+for tool in go gcc node npm; do
+  command -v "$tool" >/dev/null || { echo "missing: $tool (needed to build and try rotd)" >&2; exit 1; }
+done
+need chromium chromium
+if [ "$want" = test ]; then
+  need dbus-run-session dbus
+  need gnome-keyring-daemon gnome-keyring
+  need script bsdutils
+  need curl curl
+fi
+[ ${#missing[@]} -eq 0 ] || debian_install "${missing[@]}"
+
+installed=$(node -p "require('./.tools/npm/node_modules/npm/package.json').version" 2>/dev/null || true)
+if [ "$installed" != "$npm_version" ]; then
+  echo "installing: npm $npm_version (in .tools)" >&2
+  mkdir -p .tools/npm
+  npm install --prefix .tools/npm --no-package-lock --no-save --no-audit --no-fund --loglevel=error "npm@$npm_version" >&2
+fi
+
+if [ "$want" = test ] && [ ! -x ".tools/bin/staticcheck-$staticcheck_version" ]; then
+  echo "installing: staticcheck $staticcheck_version (in .tools)" >&2
+  GOBIN="$PWD/.tools/bin" GOFLAGS=-mod=mod go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck_version"
+  mv .tools/bin/staticcheck ".tools/bin/staticcheck-$staticcheck_version"
+  ln -sf "staticcheck-$staticcheck_version" .tools/bin/staticcheck
+fi

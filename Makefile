@@ -1,0 +1,59 @@
+# make          builds the three programs into bin/
+# make demo     installs what is missing and plays the whole thing, offline
+# make test     installs what is missing and runs every check and test
+# make lint     gofmt, go vet (Linux and macOS), staticcheck, govulncheck where it can
+# make bench    the Go benchmarks
+# make soak     the fuzzers, a minute each
+# make clean    removes bin/
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X rotd/ipc.BuildVersion=$(VERSION)
+FUZZTIME ?= 60s
+
+# check is lint without its question to the outside.
+.PHONY: all demo test lint check bench soak clean FORCE
+all: bin/rotd bin/rot bin/npm-sandbox
+
+bin/rotd: FORCE
+	go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/rotd
+
+# The helper stays tiny: no cgo, no symbols.
+bin/rot: FORCE
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(LDFLAGS)' -o $@ ./cmd/rot
+
+bin/npm-sandbox: FORCE
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/npm-sandbox
+
+demo: all
+	.ci/tools.sh demo
+	packaging/demo.sh
+
+test:
+	.ci/tools.sh test
+	$(MAKE) check
+	go test -race -timeout 30m ./...
+
+lint: check
+	.ci/vulncheck.sh
+
+check:
+	.ci/tools.sh test
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt wants:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	GOOS=darwin go vet ./...
+	.tools/bin/staticcheck ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# Each fuzzer by itself: go test fuzzes one at a time.
+soak:
+	@for f in $$(git grep -hoE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed 's/^func //'); do \
+	  pkg=./$$(dirname $$(git grep -lE "^func $$f\(" -- '*_test.go' | head -n 1)); \
+	  echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	done
+
+clean:
+	rm -rf bin
+
+FORCE:
