@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// More errors that callers decide by.
+var (
+	// ErrNoValue: the generation has no value, or the ROT serves none yet.
+	ErrNoValue = errors.New("there is no value")
+	// ErrStep: the generation is not at the step that the call starts from.
+	ErrStep = errors.New("the generation is at another step")
+	// ErrSealed: a sealed value does not open, though the master key is right.
+	ErrSealed = errors.New("a sealed value does not open")
+	// ErrStorage: the disk or the database failed: full, read-only, corrupt.
+	ErrStorage = errors.New("the database cannot be read or written")
+)
+
+// hinted is an error that says what to do now.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+func (e hinted) Hint() string  { return e.hint }
+
+func withHint(err error, format string, args ...any) error {
+	return hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// HintOf returns what err advises to do now, or "". It finds the hint of any
+// error in the chain that has a method Hint() string.
+func HintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// failed wraps err with what was being done. A failure of SQLite or the disk
+// becomes ErrStorage; what SQLite calls an interrupt is a cancelled context.
+func failed(doing string, err error) error {
+	switch storageFault(err) {
+	case faultNone:
+		return fmt.Errorf("%s: %w", doing, err)
+	case faultInterrupted:
+		return fmt.Errorf("%s: %w", doing, context.Canceled)
+	case faultFull:
+		return withHint(fmt.Errorf("%s: %w: %w", doing, ErrStorage, err),
+			"the disk is full: free some space and try again")
+	case faultReadOnly:
+		return withHint(fmt.Errorf("%s: %w: %w", doing, ErrStorage, err),
+			"rotd needs to write to its state directory: check its owner and whether the file system is mounted read-only")
+	case faultCorrupt:
+		return withHint(fmt.Errorf("%s: %w: %w", doing, ErrStorage, err),
+			"the database is damaged: stop rotd and restore rotd.db from a backup")
+	default:
+		return fmt.Errorf("%s: %w: %w", doing, ErrStorage, err)
+	}
+}
+
+// fault is what kind of failure of SQLite an error is.
+type fault int
+
+const (
+	faultNone fault = iota // not SQLite's
+	faultInterrupted
+	faultFull
+	faultReadOnly
+	faultCorrupt
+	faultOther
+)

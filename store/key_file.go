@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// keyFile is a master key in a file of its own: 32 bytes in standard base64,
+// one line. The file is a regular one, ours, and closed to everybody else.
+//
+// A symlink is followed, as secret managers place such files by them, and the
+// file that was opened in the end is the one that is checked.
+type keyFile string
+
+func (p keyFile) String() string { return "file:" + string(p) }
+
+func (p keyFile) Load(context.Context, string) (Key, error) {
+	// O_NONBLOCK: a fifo at that path must not stop the daemon.
+	f, err := os.OpenFile(string(p), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Key{}, withHint(fmt.Errorf("%s: %w", p, ErrKeyMissing),
+			"put the key file back where it was, or name the place where it is now with --key; without it what was sealed cannot be opened")
+	}
+	if err != nil {
+		return Key{}, withHint(fmt.Errorf("read the master key: %w", err), "make %s readable for the user that rotd runs as", string(p))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Key{}, fmt.Errorf("read the master key: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return Key{}, withHint(fmt.Errorf("%s is not a regular file", p), "name a file with --key file:PATH")
+	}
+	if !ownedByUs(info) {
+		return Key{}, withHint(fmt.Errorf("%s belongs to another user", p), "give it to the user that rotd runs as: chown %d %s", os.Geteuid(), string(p))
+	}
+	if info.Mode().Perm()&0o177 != 0 {
+		return Key{}, withHint(fmt.Errorf("%s has mode %04o: others than its owner could use it", p, info.Mode().Perm()), "chmod 600 %s", string(p))
+	}
+	return readKey(f, p.String())
+}
+
+// Create writes the key beside its place, waits for the disk, and only then
+// gives it its name: a file of that name is always a whole key. A link never
+// replaces what is there.
+func (p keyFile) Create(context.Context, string) (_ Key, err error) {
+	defer func() {
+		if err != nil {
+			err = withHint(fmt.Errorf("create the master key: %w", err),
+				"rotd makes %s itself; its folder has to exist and be writable", string(p))
+		}
+	}()
+	dir := filepath.Dir(string(p))
+	f, err := os.CreateTemp(dir, ".rotd-key-*") // O_EXCL, 0600
+	if err != nil {
+		return Key{}, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	k := randomKey()
+	if _, err := io.WriteString(f, k.encode()+"\n"); err != nil {
+		return Key{}, err
+	}
+	if err := f.Sync(); err != nil {
+		return Key{}, err
+	}
+	if err := os.Link(f.Name(), string(p)); err != nil {
+		return Key{}, err
+	}
+	return k, syncDir(dir)
+}
+
+// readKey reads a key of the source called from.
+func readKey(r io.Reader, from string) (Key, error) {
+	b, err := io.ReadAll(io.LimitReader(r, 1024))
+	if err != nil {
+		return Key{}, fmt.Errorf("read the master key: %w", err)
+	}
+	k, err := decodeKey(string(b))
+	if err != nil {
+		return Key{}, withHint(fmt.Errorf("%s: %w", from, err), "a master key is 32 bytes in base64, as `head -c 32 /dev/urandom | base64` prints them")
+	}
+	return k, nil
+}

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// keyringService is the name under which rotd's keys stand in a keyring; the
+// account beside it is the state's id.
+const keyringService = "rotd"
+
+// keyringPatience is how long one call may take. A keyring that wants to ask
+// the person something never answers.
+const keyringPatience = 10 * time.Second
+
+// keyringSource is a master key in the OS keyring: the Secret Service on Linux,
+// the login keychain on macOS.
+type keyringSource struct {
+	ring     ring
+	patience time.Duration
+}
+
+// ring is the keyring's own API. Its calls cannot be cancelled and may hang.
+type ring interface {
+	// Ready returns ErrNoKeyring or ErrKeyLocked where Get and Set would
+	// fail, or would ask the person.
+	Ready(ctx context.Context) error
+	Get(service, account string) (string, error) // keyring.ErrNotFound
+	Set(service, account, value string) error
+}
+
+func newKeyring() keyringSource { return keyringSource{osKeyring{}, keyringPatience} }
+
+func (k keyringSource) String() string { return "keyring" }
+
+// Load asks the keyring for the key. ErrNoKeyring, ErrKeyLocked, ErrKeyMissing.
+func (k keyringSource) Load(ctx context.Context, account string) (Key, error) {
+	if _, err := bounded(ctx, k.patience, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, k.ring.Ready(ctx)
+	}); err != nil {
+		return Key{}, err
+	}
+	return k.get(ctx, account)
+}
+
+func (k keyringSource) get(ctx context.Context, account string) (Key, error) {
+	text, err := bounded(ctx, k.patience, func(context.Context) (string, error) {
+		return k.ring.Get(keyringService, account)
+	})
+	if errors.Is(err, keyring.ErrNotFound) {
+		return Key{}, withHint(fmt.Errorf("keyring: %w: it has no key %s of %s", ErrKeyMissing, account, keyringService),
+			"open the keyring that rotd used before; without its key what was sealed cannot be opened, and a new --state-dir starts afresh")
+	}
+	if err != nil {
+		return Key{}, keyringFailed("read the master key", err)
+	}
+	key, err := decodeKey(text)
+	if err != nil {
+		return Key{}, withHint(fmt.Errorf("keyring: the entry %s of %s: %w", account, keyringService, err),
+			"something other than rotd changed it: restore the keyring")
+	}
+	return key, nil
+}
+
+// Create makes a key. Whatever Set answers, the keyring is read again: a Set
+// that timed out may have happened, and one that reported success may not.
+func (k keyringSource) Create(ctx context.Context, account string) (Key, error) {
+	key := randomKey()
+	_, setErr := bounded(ctx, k.patience, func(context.Context) (struct{}, error) {
+		return struct{}{}, k.ring.Set(keyringService, account, key.encode())
+	})
+	kept, err := k.get(ctx, account)
+	switch {
+	case err == nil && *kept.b == *key.b:
+		return key, nil
+	case setErr != nil:
+		return Key{}, keyringFailed("keep the master key", setErr)
+	case err != nil:
+		return Key{}, err
+	}
+	return Key{}, keyringFailed("keep the master key", errors.New("the keyring answers another one"))
+}
+
+// keyringFailed wraps an error of the keyring that is none of ours yet.
+func keyringFailed(doing string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, ErrNoKeyring) || errors.Is(err, ErrKeyLocked) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return withHint(fmt.Errorf("%s: %w: %w", doing, ErrNoKeyring, err), "%s", noKeyringHint)
+}
+
+const noKeyringHint = "start rotd in a session with a keyring, or keep the key elsewhere: --key file:PATH or --key credential:NAME"
+
+// bounded runs a call that knows no context until it answers, ctx ends or
+// patience runs out. A call that never answers keeps its goroutine until the
+// process ends.
+func bounded[T any](ctx context.Context, patience time.Duration, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	type answer struct {
+		v   T
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer cancel()
+		v, err := call(ctx)
+		answers <- answer{v, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.v, a.err
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-answers: // both were ready
+		return a.v, a.err
+	default:
+	}
+	var none T
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return none, withHint(fmt.Errorf("%w: it did not answer within %s", ErrKeyLocked, patience),
+			"it may be waiting for you: unlock the keyring and start rotd again")
+	}
+	return none, ctx.Err()
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// AddROT keeps a new ROT of r's Passcard with r's Name, Shape and Next. It
+// fills ID and Created; the rest of r is not kept, as nothing has happened to
+// the ROT yet. ErrTaken, ErrNotFound (the passcard).
+func (s *Store) AddROT(ctx context.Context, r ROT) (ROT, error) {
+	added := ROT{Passcard: r.Passcard, Name: r.Name, Shape: r.Shape, Next: fromMicros(micros(r.Next))}
+	shape, err := json.Marshal(r.Shape)
+	if err != nil {
+		return ROT{}, failed("add the ROT", err)
+	}
+	err = s.change(ctx, "add the ROT", func(tx *sql.Tx) error {
+		if err := nameIsFree(ctx, tx, r.Name, ""); err != nil {
+			return err
+		}
+		var err error
+		if added.ID, err = s.newID(prefixROT); err != nil {
+			return err
+		}
+		added.Created = s.stamp()
+		_, err = tx.ExecContext(ctx,
+			`INSERT INTO rots (id, passcard, name, shape, current, created, next, failures) VALUES (?, ?, ?, ?, 0, ?, ?, 0)`,
+			added.ID, added.Passcard, added.Name, string(shape), micros(added.Created), micros(added.Next))
+		if isOrphan(err) {
+			return fmt.Errorf("passcard %s: %w", r.Passcard, ErrNotFound)
+		}
+		return err
+	})
+	if err != nil {
+		return ROT{}, err
+	}
+	return added, nil
+}
+
+const rotColumns = `id, passcard, name, shape, current, created, next, failures, trouble, last_attempt`
+
+func scanROT(row row) (r ROT, err error) {
+	var shape string
+	var created, next, attempt sql.NullInt64
+	var trouble sql.NullString
+	err = row.Scan(&r.ID, &r.Passcard, &r.Name, &shape, &r.Current, &created, &next, &r.Failures, &trouble, &attempt)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal([]byte(shape), &r.Shape); err != nil {
+		return r, fmt.Errorf("the shape of %s: %w", r.ID, err)
+	}
+	if trouble.Valid {
+		if err := json.Unmarshal([]byte(trouble.String), &r.Trouble); err != nil {
+			return r, fmt.Errorf("the trouble of %s: %w", r.ID, err)
+		}
+	}
+	r.Created, r.Next, r.LastAttempt = fromMicros(created), fromMicros(next), fromMicros(attempt)
+	return r, nil
+}
+
+// ROTs returns all of them, the oldest first.
+func (s *Store) ROTs(ctx context.Context) ([]ROT, error) {
+	return list(ctx, s.db, "list the ROTs", scanROT,
+		`SELECT `+rotColumns+` FROM rots ORDER BY created, id`)
+}
+
+// ROTsOf returns the ROTs of one passcard, the oldest first.
+func (s *Store) ROTsOf(ctx context.Context, passcard string) ([]ROT, error) {
+	return list(ctx, s.db, "list the ROTs of passcard "+passcard, scanROT,
+		`SELECT `+rotColumns+` FROM rots WHERE passcard = ? ORDER BY created, id`, passcard)
+}
+
+// ROT returns the ROT with this id, or ErrNotFound.
+func (s *Store) ROT(ctx context.Context, id string) (ROT, error) {
+	return one(ctx, s.db, "find ROT "+id, scanROT,
+		`SELECT `+rotColumns+` FROM rots WHERE id = ?`, id)
+}
+
+// SetShape gives the ROT's next tokens another shape. ErrNotFound.
+func (s *Store) SetShape(ctx context.Context, rot string, shape Shape) error {
+	doing := "change the shape of ROT " + rot
+	b, err := json.Marshal(shape)
+	if err != nil {
+		return failed(doing, err)
+	}
+	return s.change(ctx, doing, func(tx *sql.Tx) error {
+		return changeOne(tx.ExecContext(ctx, `UPDATE rots SET shape = ? WHERE id = ?`, string(b), rot))
+	})
+}
+
+// SetSchedule sets when the ROT is to be rotated; the zero time: never by
+// itself. ErrNotFound.
+func (s *Store) SetSchedule(ctx context.Context, rot string, next time.Time) error {
+	return s.change(ctx, "schedule ROT "+rot, func(tx *sql.Tx) error {
+		return changeOne(tx.ExecContext(ctx, `UPDATE rots SET next = ? WHERE id = ?`, micros(next), rot))
+	})
+}
+
+// SetTrouble keeps why the attempt that ends now did not succeed, how many
+// failed in a row, and when to try again. ErrNotFound.
+func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures int, next time.Time) error {
+	doing := "keep the trouble of ROT " + rot
+	var trouble sql.NullString
+	if t != (Trouble{}) {
+		b, err := json.Marshal(t)
+		if err != nil {
+			return failed(doing, err)
+		}
+		trouble = sql.NullString{String: string(b), Valid: true}
+	}
+	return s.change(ctx, doing, func(tx *sql.Tx) error {
+		return changeOne(tx.ExecContext(ctx,
+			`UPDATE rots SET trouble = ?, failures = ?, next = ?, last_attempt = ? WHERE id = ?`,
+			trouble, failures, micros(next), micros(s.stamp()), rot))
+	})
+}

@@ -1,0 +1,101 @@
+//go:build cgo
+
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// pragmas are set on every connection by name, not in the data source's
+// address, where the driver ignores what it does not know without a word.
+var pragmas = []struct{ name, value string }{
+	{"busy_timeout", "5000"}, // milliseconds
+	{"foreign_keys", "ON"},
+	{"journal_mode", "WAL"},
+	{"secure_delete", "ON"}, // what is deleted is overwritten
+	{"synchronous", "FULL"}, // a commit waits for the disk…
+	{"fullfsync", "ON"},     // …and on macOS for the disk's own cache
+	{"trusted_schema", "OFF"},
+}
+
+// connector opens SQLite connections. It stands in for sql.Open, whose drivers
+// are registered for the whole process.
+type connector struct {
+	driver *sqlite3.SQLiteDriver
+	dsn    string
+}
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c connector) Driver() driver.Driver                        { return c.driver }
+
+// openDatabase opens the existing database file at path for use.
+// Every transaction takes the write lock when it begins.
+func openDatabase(path string) *sql.DB {
+	db := sql.OpenDB(connector{
+		driver: &sqlite3.SQLiteDriver{ConnectHook: setPragmas},
+		dsn:    dsn(path, "mode=rw&_txlock=immediate"),
+	})
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4) // a new connection costs more than a query
+	return db
+}
+
+// openImmutable opens the database file at path for reading only and as if
+// nothing but the file existed: no lock is taken and no file is made.
+func openImmutable(path string) *sql.DB {
+	return sql.OpenDB(connector{&sqlite3.SQLiteDriver{}, dsn(path, "mode=ro&immutable=1")})
+}
+
+func dsn(path, query string) string {
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: query}).String()
+}
+
+func setPragmas(conn *sqlite3.SQLiteConn) error {
+	for _, p := range pragmas {
+		if _, err := conn.Exec(fmt.Sprintf("PRAGMA %s = %s", p.name, p.value), nil); err != nil {
+			return fmt.Errorf("set %s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+func storageFault(err error) fault {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return faultNone
+	}
+	switch e.Code {
+	case sqlite3.ErrConstraint:
+		return faultNone
+	case sqlite3.ErrInterrupt:
+		return faultInterrupted
+	case sqlite3.ErrFull:
+		return faultFull
+	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
+		return faultReadOnly
+	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
+		return faultCorrupt
+	default:
+		return faultOther
+	}
+}
+
+// isDuplicate reports whether err is a row that collides with another.
+func isDuplicate(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) &&
+		(e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey)
+}
+
+// isOrphan reports whether err is a row whose parent does not exist.
+func isOrphan(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.ExtendedCode == sqlite3.ErrConstraintForeignKey
+}
