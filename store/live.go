@@ -1,0 +1,25 @@
+package store
+
+import "context"
+
+// Live returns, by ROT, the generations that npm may accept: the one that is
+// served and those that are retiring, ordered by N.
+func (s *Store) Live(ctx context.Context) (map[string][]Generation, error) {
+	all, err := list(ctx, s.db, "list the live generations", scanGeneration,
+		`SELECT `+generationColumns+` FROM generations WHERE step IN ('current', 'retiring') ORDER BY rot, n`)
+	if err != nil {
+		return nil, err
+	}
+	byROT := make(map[string][]Generation)
+	for _, g := range all {
+		byROT[g.ROT] = append(byROT[g.ROT], g)
+	}
+	return byROT, nil
+}
+
+// RegistryOf returns the registry of the ROT's passcard. ErrNotFound.
+func (s *Store) RegistryOf(ctx context.Context, rot string) (string, error) {
+	scan := func(r row) (registry string, err error) { return registry, r.Scan(&registry) }
+	return one(ctx, s.db, "look up the registry of ROT "+rot, scan,
+		`SELECT registry FROM passcards JOIN rots ON rots.passcard = passcards.id WHERE rots.id = ?`, rot)
+}
