@@ -107,7 +107,8 @@ func (e *Engine) create(ctx context.Context, npm Account, rot store.ROT, g store
 	if err != nil {
 		return g, e.afterFailedCreate(ctx, npm, g, err)
 	}
-	if err := e.Journal.Created(ctx, g.ROT, g.N, t.Key, t.Value, t.Created, t.Expires); err != nil {
+	// The value exists nowhere else: a stop must not come between.
+	if err := e.Journal.Created(context.WithoutCancel(ctx), g.ROT, g.N, t.Key, t.Value, t.Created, t.Expires); err != nil {
 		// The value could not be kept, so the token is of no use to anybody.
 		cctx, cancel := cleanup(ctx)
 		defer cancel()

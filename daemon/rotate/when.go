@@ -23,19 +23,30 @@ func Next(now time.Time, g store.Generation, shape store.Shape, jitter float64) 
 	return now.Add(life * 2 / 3).Add(-time.Duration(jitter * float64(life) / 20))
 }
 
-// Retry backoff: the first pause, doubled with each failure up to the last.
+// The pauses after failures in a row double from the first to the last.
 const (
-	firstRetry = time.Minute
-	lastRetry  = 6 * time.Hour
+	firstRetry, lastRetry       = time.Minute, 6 * time.Hour
+	firstResettle, lastResettle = 15 * time.Second, 15 * time.Minute
 )
 
-// Retry says when to try again after the given number of failures in a row (1
-// or more); never earlier than the time that npm asked to be left alone for.
+// Retry says when to try a rotation again after the given number of failures in
+// a row (1 or more), up to a fifth later by jitter in [0,1); never earlier than
+// npm asked for.
 func Retry(now time.Time, failures int, retryAfter time.Duration, jitter float64) time.Time {
-	pause := lastRetry
-	if shift := failures - 1; shift < 16 && firstRetry<<shift < lastRetry {
-		pause = firstRetry << shift
+	pause := backoff(failures, firstRetry, lastRetry)
+	return now.Add(max(pause+time.Duration(jitter*float64(pause)/5), retryAfter))
+}
+
+// Resettle says when to try Settle again. It is sooner than Retry: a token that
+// should be dead may be at stake.
+func Resettle(now time.Time, failures int, retryAfter time.Duration) time.Time {
+	return now.Add(max(backoff(failures, firstResettle, lastResettle), retryAfter))
+}
+
+func backoff(failures int, first, last time.Duration) time.Duration {
+	pause := first
+	for i := 1; i < failures && pause < last; i++ {
+		pause *= 2
 	}
-	pause += time.Duration(jitter * float64(pause) / 5)
-	return now.Add(max(pause, retryAfter))
+	return min(pause, last)
 }
