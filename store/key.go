@@ -14,27 +14,31 @@ import (
 // keySize is the length of a master key in bytes.
 const keySize = 32
 
-// Key is a master key. It prints as "[redacted]", also inside a struct: fmt
-// cannot look behind the pointer. The zero value is no key.
-type Key struct{ b *[keySize]byte }
+// Key is a master key. It prints as "[redacted]". In an unexported field, where
+// fmt may not call its methods, it prints as an address: fmt looks into structs,
+// arrays and what pointers lead to, but not into a function. The zero value is
+// no key.
+type Key struct{ reveal func() [keySize]byte }
 
 // NewKey makes a Key of exactly 32 bytes, which it copies.
 func NewKey(b []byte) (Key, error) {
 	if len(b) != keySize {
 		return Key{}, fmt.Errorf("a master key has %d bytes, not %d", keySize, len(b))
 	}
-	return Key{(*[keySize]byte)(append([]byte(nil), b...))}, nil
+	return keyOf([keySize]byte(b)), nil
 }
 
 // randomKey makes a new key from the system's randomness.
 func randomKey() Key {
 	var b [keySize]byte
 	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
-	return Key{&b}
+	return keyOf(b)
 }
 
+func keyOf(b [keySize]byte) Key { return Key{func() [keySize]byte { return b }} }
+
 // IsZero reports whether there is no key.
-func (k Key) IsZero() bool { return k.b == nil }
+func (k Key) IsZero() bool { return k.reveal == nil }
 
 // Format redacts under every verb and flag.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
@@ -50,7 +54,10 @@ func (k Key) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 // encode is how a key is kept, in a keyring as in a file: standard base64, one
 // line. `head -c 32 /dev/urandom | base64` makes one.
-func (k Key) encode() string { return base64.StdEncoding.EncodeToString(k.b[:]) }
+func (k Key) encode() string {
+	b := k.reveal()
+	return base64.StdEncoding.EncodeToString(b[:])
+}
 
 var errNotAKey = errors.New("not a master key")
 

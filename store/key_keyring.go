@@ -75,7 +75,7 @@ func (k keyringSource) Create(ctx context.Context, account string) (Key, error) 
 	})
 	kept, err := k.get(ctx, account)
 	switch {
-	case err == nil && *kept.b == *key.b:
+	case err == nil && kept.reveal() == key.reveal():
 		return key, nil
 	case setErr != nil:
 		return Key{}, keyringFailed("keep the master key", setErr)

@@ -45,7 +45,8 @@ func newSealer(k Key) (sealer, error) {
 	if k.IsZero() {
 		return sealer{}, fmt.Errorf("seal: no master key")
 	}
-	aead, err := chacha20poly1305.NewX(k.b[:])
+	b := k.reveal()
+	aead, err := chacha20poly1305.NewX(b[:])
 	if err != nil {
 		return sealer{}, fmt.Errorf("seal: %w", err)
 	}
