@@ -59,7 +59,8 @@ const cleanupTime = 30 * time.Second
 
 // Rotate makes a new generation of rot current and retires the old one. On an
 // error the old generation is served as before. An Outcome with Lingering set
-// is a success: Settle goes on with what is left.
+// is a success: Settle goes on with what is left. So it does with a rotation
+// whose ctx ended or whose journal could not be written.
 func (e *Engine) Rotate(ctx context.Context, npm Account, rot store.ROT, tell Progress) (Outcome, error) {
 	// What an earlier, broken rotation left is thrown away first; what cannot
 	// be reached now stays in the journal and is no reason to keep the old

@@ -23,23 +23,22 @@ var errAccepted = errors.New("npm has deleted the old token and still accepts it
 // Settle brings the unfinished generations of rot to their end: an interrupted
 // rotation goes on where it stopped, what will never be served is revoked, and
 // old values are asked for until npm refuses them. It is safe to call at any
-// time and does nothing when all is settled. The error joins what is left.
+// time and does nothing when all is settled. The error joins what is left to do;
+// an interrupted rotation that had to be undone is none.
 func (e *Engine) Settle(ctx context.Context, npm Account, rot store.ROT, tell Progress) error {
 	open, err := e.Journal.Generations(ctx, rot.ID, store.StepCreated, store.StepVerified)
 	if err != nil {
 		return err
 	}
-	var errs []error
 	// Only the newest is worth serving; sweep takes the others.
 	if n := len(open); n > 0 && open[n-1].N > rot.Current {
 		newest := open[n-1]
 		e.Log.Info("going on with an interrupted rotation", "rot", rot.ID, "generation", newest.N, "step", newest.Step)
 		if _, err := e.goOn(ctx, npm, rot, newest, tell); err != nil {
-			errs = append(errs, err)
+			e.Log.Warn("an interrupted rotation is undone", "rot", rot.ID, "generation", newest.N, "err", err)
 		}
 	}
-	errs = append(errs, e.sweep(ctx, npm, rot), e.retireAll(ctx, npm, rot, tell))
-	return errors.Join(errs...)
+	return errors.Join(e.sweep(ctx, npm, rot), e.retireAll(ctx, npm, rot, tell))
 }
 
 // sweep throws away every generation of rot that is not to be served.

@@ -1,0 +1,242 @@
+package rotate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"rotd/daemon/rotate"
+	"rotd/store"
+)
+
+// rotateOnce gives the world's ROT another generation, and fails the test if
+// that does not work.
+func (w *world) rotateOnce() rotate.Outcome {
+	w.t.Helper()
+	out, err := w.engine().Rotate(w.t.Context(), account{w}, w.row(), silent)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+func TestARotationReplacesTheToken(t *testing.T) {
+	w := newWorld(t)
+	var steps []string
+	first, err := w.engine().Rotate(t.Context(), account{w}, w.rot, func(step, _ string) { steps = append(steps, step) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(steps, " "), "planned created verified current"; got != want {
+		t.Errorf("steps are %q, want %q", got, want)
+	}
+	_, v1, err := w.st.Current(t.Context(), w.rot.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := w.rotateOnce()
+	_, v2, err := w.st.Current(t.Context(), w.rot.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Generation != 1 || second.Generation != 2 || v1.Equal(v2) {
+		t.Errorf("generations %d and %d, equal values: %v", first.Generation, second.Generation, v1.Equal(v2))
+	}
+	if second.Lingering != nil || w.accepts(v1) || !w.accepts(v2) {
+		t.Errorf("lingering %v; npm accepts the first: %v, the second: %v", second.Lingering, w.accepts(v1), w.accepts(v2))
+	}
+	if want := w.now.AddDate(0, 0, 60); !second.Next.Equal(want) {
+		t.Errorf("next is %v, want two thirds of 90 days: %v", second.Next, want)
+	}
+	for _, name := range w.live() {
+		if !strings.HasPrefix(name, "rotd-"+strings.TrimPrefix(w.rot.ID, "rot_")[:8]+"-2-") || len(name) > 40 {
+			t.Errorf("the token is called %q", name)
+		}
+	}
+}
+
+// TestEveryFaultAtEveryCall breaks a second rotation at each of its calls, to
+// npm and to the journal, in every way there is. Whatever happens: readers have
+// an accepted token at every instant (world.check), and once the dust has
+// settled npm holds exactly the token that is served.
+func TestEveryFaultAtEveryCall(t *testing.T) {
+	names := map[fault]string{lost: "lost", late: "late", refused: "refused", dieAt: "dies before", dieIn: "dies after"}
+	calls := callsOfARotation(t)
+	if len(calls) < 10 {
+		t.Fatalf("a rotation makes only the calls %v", calls)
+	}
+	for at := 1; at <= len(calls); at++ {
+		for f, name := range names {
+			t.Run(fmt.Sprintf("%s at %d %s", name, at, calls[at-1]), func(t *testing.T) {
+				w := newWorld(t)
+				w.rotateOnce()
+				w.restart()
+				w.at, w.fault = at, f
+				_, rerr := w.engine().Rotate(t.Context(), account{w}, w.row(), silent)
+				served := w.row().Current
+				w.restart()
+				if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+					t.Fatalf("does not settle: %v", err)
+				}
+				w.settled()
+				byNPM := strings.HasPrefix(calls[at-1], "npm.") && f != dieAt && f != dieIn
+				if now := w.row().Current; rerr != nil && byNPM && now != served {
+					t.Errorf("a failed rotation (%v) was finished behind the caller's back: %d, then %d", rerr, served, now)
+				}
+				w.rotateOnce()
+				w.settled()
+			})
+		}
+	}
+	t.Logf("%d calls, %d faults each", len(calls), len(names))
+}
+
+func callsOfARotation(t *testing.T) []string {
+	w := newWorld(t)
+	w.rotateOnce()
+	w.restart()
+	w.rotateOnce()
+	return w.history
+}
+
+// settled checks that nothing is unfinished and nothing is left over.
+func (w *world) settled() {
+	w.t.Helper()
+	w.check()
+	open, err := w.st.Unfinished(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if len(open) > 0 {
+		w.t.Errorf("unfinished: %+v", open)
+	}
+	if live := w.live(); len(live) != 1 {
+		w.t.Errorf("npm holds %d tokens of ours: %v", len(live), live)
+	}
+}
+
+func TestATokenThatIsNotWhatWasAskedIsRevoked(t *testing.T) {
+	w := newWorld(t)
+	w.rotateOnce()
+	_, before, _ := w.st.Current(t.Context(), w.rot.ID)
+	_, err := w.engine().Rotate(t.Context(), twisted{account{w}}, w.row(), silent)
+	var mismatch *rotate.MismatchError
+	if !errors.As(err, &mismatch) || !strings.Contains(err.Error(), "permission") {
+		t.Fatalf("got %v, want the difference named", err)
+	}
+	_, after, _ := w.st.Current(t.Context(), w.rot.ID)
+	if !before.Equal(after) {
+		t.Error("readers got another value")
+	}
+	w.settled()
+}
+
+// twisted makes tokens that may do something else.
+type twisted struct{ account }
+
+func (a twisted) Create(ctx context.Context, name string, want store.Shape) (rotate.Token, error) {
+	want.Permission = "read-only"
+	return a.account.Create(ctx, name, want)
+}
+
+func TestALateRevocationIsAskedForUntilItIsTrue(t *testing.T) {
+	w := newWorld(t)
+	w.rotateOnce()
+	_, old, _ := w.st.Current(t.Context(), w.rot.ID)
+	w.lag["key-1"] = true
+	out := w.rotateOnce()
+	if out.Lingering == nil {
+		t.Fatal("a value that npm still accepts counts as revoked")
+	}
+	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err == nil {
+		t.Fatal("settled, though npm still accepts the old value")
+	}
+	delete(w.lag, "key-1")
+	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+		t.Fatal(err)
+	}
+	if w.accepts(old) {
+		t.Error("the old value is accepted")
+	}
+	w.settled()
+}
+
+func TestADeletionThatIsOnlySaidIsNotBelieved(t *testing.T) {
+	w := newWorld(t)
+	w.rotateOnce()
+	w.deaf = true
+	if out := w.rotateOnce(); out.Lingering == nil || !strings.Contains(out.Lingering.Error(), "still lists") {
+		t.Fatalf("lingering is %v", out.Lingering)
+	}
+	w.deaf = false
+	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+}
+
+// TestATokenThatTurnsUpLate is a creation that was cut off and is still at work
+// on npm's side when we first look.
+func TestATokenThatTurnsUpLate(t *testing.T) {
+	w := newWorld(t)
+	w.rotateOnce()
+	w.restart()
+	w.at, w.fault = indexOf(t, callsOfARotation(t), "npm.Create"), lost
+	if _, err := w.engine().Rotate(t.Context(), account{w}, w.row(), silent); err == nil {
+		t.Fatal("the fault did not happen")
+	}
+	planned, err := w.st.Generations(t.Context(), w.rot.ID, store.StepPlanned)
+	if err != nil || len(planned) != 1 {
+		t.Fatalf("planned are %v (%v), want the one whose fate is open", planned, err)
+	}
+	w.tokens["late"] = &fakeToken{Token: rotate.Token{Key: "late", Name: planned[0].TokenName, Expires: w.now.AddDate(0, 0, 9)}}
+	w.restart()
+	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+}
+
+func indexOf(t *testing.T, calls []string, name string) int {
+	t.Helper()
+	for i, c := range calls {
+		if c == name {
+			return i + 1
+		}
+	}
+	t.Fatalf("no call %s in %v", name, calls)
+	return 0
+}
+
+func TestWhen(t *testing.T) {
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	days := func(n float64) time.Time { return now.Add(time.Duration(n * 24 * float64(time.Hour))) }
+	for _, c := range []struct {
+		name    string
+		expires time.Time
+		asked   int
+		jitter  float64
+		want    time.Time
+	}{
+		{"two thirds", days(90), 90, 0, days(60)},
+		{"earlier by jitter", days(90), 90, 1, days(60 - 4.5)},
+		{"no expiry of npm's: what was asked", time.Time{}, 30, 0, days(20)},
+		{"none at all", time.Time{}, 0, 0, time.Time{}},
+		{"already expired", days(-1), 0, 0, now},
+	} {
+		if got := rotate.Next(now, store.Generation{Expires: c.expires}, store.Shape{ExpiresDays: c.asked}, c.jitter); !got.Equal(c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	for failures, want := range map[int]time.Duration{1: time.Minute, 2: 2 * time.Minute, 5: 16 * time.Minute, 9: 256 * time.Minute, 10: 6 * time.Hour, 1000: 6 * time.Hour} {
+		if got := rotate.Retry(now, failures, 0, 0).Sub(now); got != want {
+			t.Errorf("after %d failures: %v, want %v", failures, got, want)
+		}
+	}
+	if got := rotate.Retry(now, 1, time.Hour, 0.5).Sub(now); got != time.Hour {
+		t.Errorf("npm asked for an hour, got %v", got)
+	}
+}
