@@ -1,0 +1,214 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto"
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/inspector"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// tick is how often a page is looked at while something is waited for.
+const tick = 30 * time.Millisecond
+
+// Page is the browser's one tab.
+type Page struct {
+	b      *Browser
+	target *chromedp.Target
+	alive  context.Context // ends when the tab crashes, and with the browser
+	die    context.CancelFunc
+
+	patience time.Duration // how long a control is waited for
+
+	authenticator string // of AddPasskey
+	passkey       []byte // its credential's id
+	signCount     int64
+
+	mu     sync.Mutex
+	answer Answer
+}
+
+// Answer is what a server said to the last request for the page itself or by
+// one of its scripts.
+type Answer struct {
+	N       int    // counts the answers, from 1; 0: none yet
+	URL     string // may hold secrets, as every address may
+	Status  int    // 0: no answer came
+	Header  http.Header
+	Failure string // Chromium's word, such as net::ERR_CONNECTION_REFUSED
+}
+
+// attach starts the browser behind ctx and takes its first tab.
+func (p *Page) attach(ctx context.Context) error {
+	if err := chromedp.Do(ctx); err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, p.die)
+	c := chromedp.FromContext(ctx)
+	p.target = c.Target
+	// A page in a window behind others is typed into all the same.
+	_, err := cdp.Call(ctx, c.Target, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	if err != nil {
+		return err
+	}
+	_, err = cdp.Call(ctx, c.Browser, browser.SetDownloadBehavior,
+		browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorDeny})
+	return err
+}
+
+// observe sees every event of the tab. It must not block.
+func (p *Page) observe(event any) {
+	switch ev := event.(type) {
+	case *inspector.EventTargetCrashed:
+		p.die()
+	case *page.EventJavascriptDialogOpening:
+		// Nobody is there to answer, and the page stands still until then.
+		go func() {
+			_, _ = cdp.Call(p.alive, p.target, page.HandleJavaScriptDialog,
+				page.HandleJavaScriptDialogParams{Accept: ev.Type == page.DialogTypeBeforeunload})
+		}()
+	case *network.EventResponseReceived:
+		if answers(ev.Type) && p.main(ev.FrameID) {
+			header := make(http.Header)
+			for k, v := range ev.Response.Headers {
+				header.Set(k, fmt.Sprint(v))
+			}
+			p.note(Answer{URL: ev.Response.URL, Status: int(ev.Response.Status), Header: header})
+		}
+	case *network.EventLoadingFailed:
+		if answers(ev.Type) && !ev.Canceled {
+			p.note(Answer{Failure: ev.ErrorText})
+		}
+	}
+}
+
+func answers(t network.ResourceType) bool {
+	return t == network.ResourceTypeDocument || t == network.ResourceTypeXHR || t == network.ResourceTypeFetch
+}
+
+// main reports whether id is the page itself: the frames in it are not ours.
+func (p *Page) main(id cdp.FrameID) bool {
+	return p.target == nil || string(id) == string(p.target.TargetID)
+}
+
+func (p *Page) note(a Answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a.N = p.answer.N + 1
+	p.answer = a
+}
+
+// Answer is the last answer of a server to this page.
+func (p *Page) Answer() Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answer
+}
+
+// do runs f, which talks to the tab, under a context that ends with the tab
+// too.
+func (p *Page) do(ctx context.Context, what string, f func(ctx context.Context) error) error {
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.alive, cancel)()
+	return p.b.failure(ctx, p.alive, what, f(inner))
+}
+
+// Open goes to an address and returns when the page is read, whatever its
+// status. A server that does not answer is an *Error of kind ErrLoad.
+func (p *Page) Open(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return errors.New("open a page: the address is not a URL") // not err: it quotes the address
+	}
+	what := "open a page of " + u.Host
+	return p.do(ctx, what, func(ctx context.Context) error {
+		res, err := cdp.Call(ctx, p.target, page.Navigate, page.NavigateParams{URL: address})
+		if err == nil && res.ErrorText != "" {
+			return &Error{Kind: ErrLoad, Message: what + ": " + res.ErrorText}
+		}
+		if err != nil {
+			return err
+		}
+		return p.WaitFor(ctx, func(ctx context.Context) (read bool, err error) {
+			return read, p.Read(ctx, `document.readyState !== "loading"`, &read)
+		})
+	})
+}
+
+// Reload loads the page again.
+func (p *Page) Reload(ctx context.Context) error {
+	return p.do(ctx, "reload the page", func(ctx context.Context) error {
+		_, err := cdp.Call(ctx, p.target, page.Reload, page.ReloadParams{})
+		return err
+	})
+}
+
+// URL is the page's address.
+func (p *Page) URL(ctx context.Context) (string, error) { return p.text(ctx, "location.href") }
+
+// Title is the page's title.
+func (p *Page) Title(ctx context.Context) (string, error) { return p.text(ctx, "document.title") }
+
+// Text is what there is to read on the page.
+func (p *Page) Text(ctx context.Context) (string, error) {
+	return p.text(ctx, `document.body ? document.body.innerText : ""`)
+}
+
+func (p *Page) text(ctx context.Context, expression string) (s string, err error) {
+	return s, p.Read(ctx, expression, &s)
+}
+
+// Read evaluates an expression in the page and decodes its JSON into v.
+func (p *Page) Read(ctx context.Context, expression string, v any) error {
+	return p.do(ctx, "read the page", func(ctx context.Context) error {
+		res, err := cdp.Call(ctx, p.target, runtime.Evaluate,
+			runtime.EvaluateParams{Expression: expression, ReturnByValue: new(true)})
+		switch {
+		case err != nil:
+			return err
+		case res.ExceptionDetails != nil:
+			return errors.New("an exception in the page") // whose text is the page's
+		}
+		return json.Unmarshal(res.Result.Value, v)
+	})
+}
+
+// WaitFor looks at the page until check says that it is done or fails, or
+// until ctx ends. A check that falls into the moment at which the page changes
+// is made again.
+func (p *Page) WaitFor(ctx context.Context, check func(ctx context.Context) (done bool, err error)) error {
+	return p.do(ctx, "wait for the page", func(ctx context.Context) error {
+		for {
+			done, err := check(ctx)
+			if done || err != nil && !passing(err) {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(tick):
+			}
+		}
+	})
+}
+
+// passing reports whether err is Chromium's refusal of a single command, as it
+// comes when the page changes under it. Such a command is worth trying again.
+func passing(err error) bool {
+	var refusal *cdproto.Error
+	return errors.As(err, &refusal)
+}
