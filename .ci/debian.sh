@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: installs Debian packages, or says which ones to install.
 
 # debian_install PACKAGE… installs them as root or by sudo.
