@@ -22,7 +22,7 @@ const removalPatience = 3 * time.Second
 // Chromium puts a socket below its temporary directory, whose path a kernel
 // bounds: 103 bytes on macOS, 107 on Linux.
 const (
-	tmpPrefix = "rotd-browser-"
+	tmpPrefix = "rotd-"
 	tmpMax    = 103 - len("/org.chromium.Chromium.XXXXXX/SingletonSocket")
 )
 
@@ -66,13 +66,13 @@ func newProfile(parent string) (*profile, error) {
 }
 
 // makeTmp makes the browser's temporary directory in its profile, or, where
-// the path would be too long, in the system's, with a link to find it by.
+// the path would be too long, in /tmp, with a link to find it by.
 func makeTmp(dir string) (string, error) {
 	tmp := filepath.Join(dir, "tmp")
 	if len(tmp) <= tmpMax {
 		return tmp, os.Mkdir(tmp, 0o700)
 	}
-	short, err := os.MkdirTemp("", tmpPrefix)
+	short, err := os.MkdirTemp("/tmp", tmpPrefix)
 	if err != nil {
 		return "", err
 	}

@@ -105,7 +105,7 @@ func blotPage(known []string) string {
 		sheet.replaceSync("input, textarea, select { color: transparent !important; -webkit-text-fill-color: transparent !important }");
 		document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 		for (const e of document.querySelectorAll("*")) {
-			if ("value" in e && typeof e.value === "string") { e.value = ""; e.removeAttribute("value"); }
+			if ("value" in e && typeof e.value === "string") { e.value = ""; e.removeAttribute("value"); if (e.matches("textarea")) e.textContent = ""; }
 			for (const a of e.attributes) { const c = clean(a.value); if (c !== a.value) a.value = c; }
 		}
 		const texts = document.createTreeWalker(document, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_COMMENT);
