@@ -9,6 +9,9 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // DialError says why there is no connection to rotd: one sentence for each
@@ -55,8 +58,7 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 	if err := CheckSocketPath(path, runtime.GOOS); err != nil {
 		return nil, &DialError{Path: path, Cause: err}
 	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", path)
+	conn, err := connect(ctx, path)
 	if err == nil {
 		return conn, nil
 	}
@@ -68,4 +70,33 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 		err = errNotSocket
 	}
 	return nil, &DialError{Path: path, Cause: err}
+}
+
+// connect is net.Dial without what it brings along: the resolver of host names
+// is a tenth of the helper.
+func connect(ctx context.Context, path string) (net.Conn, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close() // FileConn has a copy
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+		switch {
+		case err == nil:
+			return net.FileConn(f)
+		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):
+			return nil, err
+		}
+		select { // the queue of connections is full
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
