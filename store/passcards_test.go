@@ -1,0 +1,104 @@
+package store
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rotd/ipc/secret"
+)
+
+func TestPasscards(t *testing.T) {
+	st := newState(t)
+	s, ctx := st.open(t), t.Context()
+	ada := must[Passcard](t)(s.AddPasscard(ctx, Passcard{Name: "work", Registry: "http://localhost:1", Username: "ada", Via: "registry"}))
+	st.clock.advance(time.Second)
+	bob := must[Passcard](t)(s.AddPasscard(ctx, Passcard{Registry: "http://localhost:1", Username: "bob", Via: "website"}))
+	if !ada.Created.Equal(st.clock.t.Add(-time.Second)) {
+		t.Errorf("created at %s", ada.Created)
+	}
+	if diff := cmp.Diff([]Passcard{ada, bob}, must[[]Passcard](t)(s.Passcards(ctx))); diff != "" {
+		t.Errorf("Passcards (-want +got):\n%s", diff)
+	}
+	if got := must[Passcard](t)(s.PasscardByAccount(ctx, "http://localhost:1", "bob")); got != bob {
+		t.Errorf("PasscardByAccount: %+v", got)
+	}
+	if _, err := s.PasscardByAccount(ctx, "http://localhost:2", "bob"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("PasscardByAccount elsewhere: %v", err)
+	}
+
+	bob.Name, bob.Via, bob.Username = "home", "registry", "eve"
+	ok(t, s.UpdatePasscard(ctx, bob))
+	bob.Username = "bob" // is not changed by an update
+	if got := must[Passcard](t)(s.Passcard(ctx, bob.ID)); got != bob {
+		t.Errorf("after the update: %+v", got)
+	}
+	ok(t, s.UpdatePasscard(ctx, bob)) // its own name is not taken
+	if err := s.UpdatePasscard(ctx, Passcard{ID: "pas_none", Via: "registry"}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("update of none: %v", err)
+	}
+}
+
+func TestPasscardsThatAreRefused(t *testing.T) {
+	s, ctx := openNew(t), t.Context()
+	p := must[Passcard](t)(s.AddPasscard(ctx, Passcard{Name: "work", Registry: "r", Username: "ada", Via: "registry"}))
+	addROT(t, s, p.ID, "deploy")
+	for name, want := range map[Passcard]error{
+		{Registry: "r", Username: "ada", Via: "registry"}:                 ErrTaken, // the account
+		{Name: "work", Registry: "r", Username: "bob", Via: "registry"}:   ErrTaken,
+		{Name: "deploy", Registry: "r", Username: "bob", Via: "registry"}: ErrTaken, // by a ROT
+		{Name: "a b", Registry: "r", Username: "bob", Via: "registry"}:    nil,
+		{Registry: "r/", Username: "bob", Via: "registry"}:                nil,
+		{Registry: "r", Via: "registry"}:                                  nil,
+		{Username: "bob", Via: "registry"}:                                nil,
+		{Registry: "r", Username: "bob"}:                                  nil,
+	} {
+		if _, err := s.AddPasscard(ctx, name); err == nil || (want != nil && !errors.Is(err, want)) {
+			t.Errorf("%+v: %v", name, err)
+		}
+	}
+	if err := s.UpdatePasscard(ctx, Passcard{ID: p.ID, Name: "deploy", Via: "registry"}); !errors.Is(err, ErrTaken) {
+		t.Errorf("update to a name that is taken: %v", err)
+	}
+	if err := s.UpdatePasscard(ctx, Passcard{ID: p.ID, Via: "pigeon"}); err == nil {
+		t.Error("an unknown way was taken")
+	}
+	if n := len(must[[]Passcard](t)(s.Passcards(ctx))); n != 1 {
+		t.Errorf("%d passcards", n)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	s, ctx := openNew(t), t.Context()
+	p := addPasscard(t, s, "ada")
+	get := func(k Kind) string {
+		t.Helper()
+		v := must[secret.Text](t)(s.Secret(ctx, p.ID, k))
+		if v.IsZero() {
+			return ""
+		}
+		return v.Reveal()
+	}
+	if get(KindPassword) != "" {
+		t.Error("a new passcard has a password")
+	}
+	ok(t, s.PutSecret(ctx, p.ID, KindPassword, secret.New("one-EXAMPLE")))
+	ok(t, s.PutSecret(ctx, p.ID, KindPassword, secret.New("two-EXAMPLE")))
+	ok(t, s.PutSecret(ctx, p.ID, KindCookies, secret.New("[]")))
+	if got := get(KindPassword); got != "two-EXAMPLE" {
+		t.Errorf("the password is %q", got)
+	}
+	if diff := cmp.Diff([]Kind{KindCookies, KindPassword}, must[[]Kind](t)(s.Kinds(ctx, p.ID))); diff != "" {
+		t.Errorf("Kinds (-want +got):\n%s", diff)
+	}
+	ok(t, s.PutSecret(ctx, p.ID, KindPassword, secret.Text{}))
+	ok(t, s.PutSecret(ctx, p.ID, KindPassword, secret.Text{})) // there is nothing to delete
+	if get(KindPassword) != "" {
+		t.Error("the password is still there")
+	}
+	if err := s.PutSecret(ctx, "pas_none", KindPassword, secret.New("x")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a secret of no passcard: %v", err)
+	}
+}
