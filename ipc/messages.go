@@ -192,6 +192,8 @@ type Token struct {
 	Value      secret.Wire `json:"value"`
 	Expires    *time.Time  `json:"expires,omitempty"`
 	Registry   string      `json:"registry"` // no trailing slash
+	// DefaultRegistry: it is the one that npm uses when it is told nothing.
+	DefaultRegistry bool `json:"default_registry,omitempty"`
 }
 
 // Status is the whole of `rot status`.
