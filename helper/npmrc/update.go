@@ -1,0 +1,219 @@
+package npmrc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rotd/ipc/secret"
+)
+
+// ErrBusy says that somebody else kept changing the file, or its lock.
+var ErrBusy = errors.New("something else keeps changing it")
+
+const tempPrefix = ".npmrc-rot-"
+
+// maxSize is far beyond any .npmrc.
+const maxSize = 1 << 20
+
+// lockTime is how long Update waits for another Update.
+const lockTime = 10 * time.Second
+
+// Update edits the file at path, which need not exist; its directory must. A
+// symbolic link is followed and stays one. A reader sees the old file or the
+// new one, whole. The file keeps its owner and its mode, but loses what lets
+// others read it, as it now holds a token; a new one has mode 0600. A file that
+// is right already is not written.
+//
+// Two Updates wait for each other. Programs that do not lock, as npm, are
+// noticed when they write between our reading and our writing, and the edit is
+// done again on what they wrote.
+func Update(path, registry string, value secret.Text) (Report, error) {
+	real, err := resolve(path)
+	if err != nil {
+		return Report{}, err
+	}
+	unlock, err := lock(filepath.Dir(real))
+	if err != nil {
+		return Report{}, err
+	}
+	defer unlock()
+	sweep(filepath.Dir(real))
+	for range 10 {
+		rep, again, err := updateOnce(real, registry, value)
+		if err != nil {
+			return Report{}, err
+		}
+		if !again {
+			rep.Path = real
+			return rep, nil
+		}
+	}
+	return Report{}, ErrBusy
+}
+
+// beforeRename lets a test change the file at the last moment.
+var beforeRename = func() {}
+
+func updateOnce(path, registry string, value secret.Text) (rep Report, again bool, err error) {
+	src, fi, err := read(path)
+	if err != nil {
+		return rep, false, err
+	}
+	out, rep, err := Edit(src, registry, value)
+	if err != nil {
+		return rep, false, err
+	}
+	mode := fs.FileMode(0o600)
+	if fi != nil {
+		mode = fi.Mode().Perm() &^ 0o077
+		rep.Tightened = mode != fi.Mode().Perm()
+	}
+	if !rep.Changed {
+		if rep.Tightened {
+			err = os.Chmod(path, mode)
+		}
+		return rep, false, err
+	}
+	tmp, err := writeBeside(path, out, mode, fi)
+	if err != nil {
+		return rep, false, err
+	}
+	beforeRename()
+	now, nowInfo, err := read(path)
+	if err == nil && (!bytes.Equal(now, src) || (fi == nil) != (nowInfo == nil)) {
+		return rep, true, os.Remove(tmp)
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+		return rep, false, err
+	}
+	syncDir(filepath.Dir(path))
+	return rep, false, nil
+}
+
+// read returns the file and what it is; nothing of both when it is not there.
+func read(path string) ([]byte, fs.FileInfo, error) {
+	// O_NONBLOCK: not to hang on a named pipe.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(b) > maxSize {
+		err = fmt.Errorf("%s is too large for an .npmrc", path)
+	}
+	return b, fi, err
+}
+
+// writeBeside writes b to a new file in the directory of path and returns its
+// name. It has the mode, and the owner that old has.
+func writeBeside(path string, b []byte, mode fs.FileMode, old fs.FileInfo) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix+"*") // mode 0600
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if old != nil {
+		if st, ok := old.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+			if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
+				return "", fmt.Errorf("keep the file's owner: %w", err)
+			}
+		}
+	}
+	if err := f.Chmod(mode); err != nil {
+		return "", err
+	}
+	if _, err := f.Write(b); err != nil {
+		return "", err
+	}
+	return f.Name(), f.Sync()
+}
+
+// resolve follows symbolic links, to a file that is not there yet too.
+func resolve(path string) (string, error) {
+	for range 40 {
+		real, err := filepath.EvalSymlinks(path)
+		if err == nil {
+			return filepath.Abs(real)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		target, lerr := os.Readlink(path)
+		if lerr != nil { // path itself is what is missing
+			return filepath.Abs(path)
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", fmt.Errorf("%s: too many symbolic links", path)
+}
+
+// lock locks the directory, so that no lock file stays behind in it.
+func lock(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(lockTime); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			// Locked; or a file system without such locks, as some of the
+			// network's, where noticing a change has to do.
+			return func() { _ = d.Close() }, nil
+		}
+		if time.Now().After(end) {
+			_ = d.Close()
+			return nil, ErrBusy
+		}
+	}
+}
+
+// sweep removes what an Update that was killed left in dir, which is locked.
+func sweep(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
+	for _, name := range left {
+		_ = os.Remove(name)
+	}
+}
+
+// syncDir makes the new name last through a power cut, where the file system
+// can.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+}
