@@ -43,7 +43,8 @@ func nameIsFree(ctx context.Context, tx *sql.Tx, name, self string) error {
 	}
 	var taken int
 	err := tx.QueryRowContext(ctx,
-		`SELECT count(*) FROM (SELECT id FROM passcards WHERE name = ?1 UNION ALL SELECT id FROM rots WHERE name = ?1) WHERE id <> ?2`,
+		`SELECT count(*) FROM (SELECT id FROM passcards WHERE name = ?1 AND name <> ''
+		                       UNION ALL SELECT id FROM rots WHERE name = ?1 AND name <> '') WHERE id <> ?2`,
 		name, self).Scan(&taken)
 	if err == nil && taken > 0 {
 		err = withHint(fmt.Errorf("%q: %w", name, ErrTaken), "choose another name")

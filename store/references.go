@@ -73,7 +73,8 @@ func (s *Store) resolveName(ctx context.Context, name string) (Ref, error) {
 		return Ref{}, notFound(name)
 	}
 	refs, err := list(ctx, s.db, "look up a name", scanRef,
-		`SELECT 'passcard', id FROM passcards WHERE name = ?1 UNION ALL SELECT 'rot', id FROM rots WHERE name = ?1`, name)
+		`SELECT 'passcard', id FROM passcards WHERE name = ?1 AND name <> ''
+		 UNION ALL SELECT 'rot', id FROM rots WHERE name = ?1 AND name <> ''`, name) // as the indexes say it
 	if err != nil {
 		return Ref{}, err
 	}

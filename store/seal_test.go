@@ -112,7 +112,9 @@ func TestMovedRowsDoNotOpen(t *testing.T) {
 
 func FuzzOpenSealed(f *testing.F) {
 	s, p := testSealer(f), place{"t", "r", "c"}
-	genuine := s.seal(p, secret.New("npm_EXAMPLE"))
+	// A fixed nonce, as the fuzzer's workers have to agree on what is genuine.
+	nonce := bytes.Repeat([]byte{9}, s.aead.NonceSize())
+	genuine := s.aead.Seal(append([]byte{sealVersion}, nonce...), nonce, []byte("npm_EXAMPLE"), p.additionalData())
 	f.Add(genuine)
 	f.Add([]byte{})
 	f.Add([]byte{sealVersion})
@@ -120,6 +122,7 @@ func FuzzOpenSealed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sealed []byte) {
 		v, err := s.open(p, sealed)
 		if bytes.Equal(sealed, genuine) {
+			ok(t, err)
 			return
 		}
 		if !errors.Is(err, ErrSealed) || !v.IsZero() {
