@@ -36,10 +36,10 @@ func createDatabase(dir, path string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStorage, err)
+		return err
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("%w: %w", ErrStorage, err)
+		return err
 	}
 	return syncDir(dir)
 }

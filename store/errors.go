@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 )
 
 // More errors that callers decide by.
@@ -44,33 +46,50 @@ func HintOf(err error) string {
 // failed wraps err with what was being done. A failure of SQLite or the disk
 // becomes ErrStorage; what SQLite calls an interrupt is a cancelled context.
 func failed(doing string, err error) error {
-	switch storageFault(err) {
+	f := faultOf(err)
+	switch f {
 	case faultNone:
 		return fmt.Errorf("%s: %w", doing, err)
 	case faultInterrupted:
 		return fmt.Errorf("%s: %w", doing, context.Canceled)
-	case faultFull:
-		return withHint(fmt.Errorf("%s: %w: %w", doing, ErrStorage, err),
-			"the disk is full: free some space and try again")
-	case faultReadOnly:
-		return withHint(fmt.Errorf("%s: %w: %w", doing, ErrStorage, err),
-			"rotd needs to write to its state directory: check its owner and whether the file system is mounted read-only")
-	case faultCorrupt:
-		return withHint(fmt.Errorf("%s: %w: %w", doing, ErrStorage, err),
-			"the database is damaged: stop rotd and restore rotd.db from a backup")
-	default:
-		return fmt.Errorf("%s: %w: %w", doing, ErrStorage, err)
 	}
+	return withHint(fmt.Errorf("%s: %w: %w", doing, ErrStorage, err), "%s", f.hint())
 }
 
-// fault is what kind of failure of SQLite an error is.
+// fault is what kind of failure of SQLite or the disk an error is.
 type fault int
 
 const (
-	faultNone fault = iota // not SQLite's
-	faultInterrupted
+	faultNone        fault = iota // neither's
+	faultInterrupted              // by the context
 	faultFull
 	faultReadOnly
 	faultCorrupt
 	faultOther
 )
+
+func (f fault) hint() string {
+	switch f {
+	case faultFull:
+		return "the disk is full: free some space and try again"
+	case faultReadOnly:
+		return "rotd needs to write to its state directory: check its owner and whether the file system is mounted read-only"
+	case faultCorrupt:
+		return "the database is damaged: stop rotd and restore rotd.db from a backup"
+	}
+	return "check the disk that holds the state directory, and that no other program has rotd.db open"
+}
+
+// faultOf looks at the errors of files first and then at SQLite's.
+func faultOf(err error) fault {
+	var ofFile *fs.PathError
+	switch {
+	case !errors.As(err, &ofFile):
+		return sqliteFault(err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return faultFull
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return faultReadOnly
+	}
+	return faultOther
+}

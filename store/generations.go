@@ -147,12 +147,12 @@ func moved(ctx context.Context, tx *sql.Tx, res sql.Result, err error, rot strin
 
 const generationColumns = `rot, n, token_name, key, step, planned, created, expires, changed`
 
-func scanGeneration(row row) (Generation, error) { return scanGenerationAnd(row) }
+func scanGeneration(from row) (Generation, error) { return scanGenerationAnd(from) }
 
 // scanGenerationAnd scans generationColumns, and the columns behind them to more.
-func scanGenerationAnd(row row, more ...any) (g Generation, err error) {
+func scanGenerationAnd(from row, more ...any) (g Generation, err error) {
 	var planned, created, expires, changed sql.NullInt64
-	err = row.Scan(append([]any{&g.ROT, &g.N, &g.TokenName, &g.Key, &g.Step, &planned, &created, &expires, &changed}, more...)...)
+	err = from.Scan(append([]any{&g.ROT, &g.N, &g.TokenName, &g.Key, &g.Step, &planned, &created, &expires, &changed}, more...)...)
 	g.Planned, g.Created, g.Expires, g.Changed = fromMicros(planned), fromMicros(created), fromMicros(expires), fromMicros(changed)
 	return g, err
 }

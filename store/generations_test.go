@@ -218,6 +218,39 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
+func TestLive(t *testing.T) {
+	s, ctx := openNew(t), t.Context()
+	p := addPasscard(t, s, "ada")
+	want := map[string][]int{}
+	for _, step := range allSteps {
+		rot := addROT(t, s, p.ID, "").ID
+		at(t, s, rot, rot, step)
+		switch step {
+		case StepCurrent:
+			want[rot] = []int{1}
+		case StepRetiring:
+			want[rot] = []int{1, 2}
+		case StepRevoked:
+			want[rot] = []int{2}
+		}
+		if got := must[string](t)(s.RegistryOf(ctx, rot)); got != p.Registry {
+			t.Errorf("the registry is %s", got)
+		}
+	}
+	got := map[string][]int{}
+	for rot, generations := range must[map[string][]Generation](t)(s.Live(ctx)) {
+		for _, g := range generations {
+			got[rot] = append(got[rot], g.N)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Live (-want +got):\n%s", diff)
+	}
+	if _, err := s.RegistryOf(ctx, "rot_none"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the registry of none: %v", err)
+	}
+}
+
 // TestSchemaKeepsTheJournalHonest: what the code must never do, the schema
 // refuses.
 func TestSchemaKeepsTheJournalHonest(t *testing.T) {

@@ -6,7 +6,11 @@ import "context"
 // served and those that are retiring, ordered by N.
 func (s *Store) Live(ctx context.Context) (map[string][]Generation, error) {
 	all, err := list(ctx, s.db, "list the live generations", scanGeneration,
-		`SELECT `+generationColumns+` FROM generations WHERE step IN ('current', 'retiring') ORDER BY rot, n`)
+		`SELECT `+generationColumns+` FROM generations WHERE step = 'current'
+		 UNION ALL
+		 SELECT `+generationColumns+` FROM generations
+		 WHERE step = 'retiring' AND step NOT IN ('current', 'revoked', 'abandoned')
+		 ORDER BY rot, n`) // as the indexes say it: ended generations only grow in number
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func checkDumpContent(t *testing.T, s *Store) {
 
 func schemaOf(t *testing.T, db *sql.DB) []string {
 	t.Helper()
-	scan := func(row row) (s string, err error) { return s, row.Scan(&s) }
+	scan := func(from row) (s string, err error) { return s, from.Scan(&s) }
 	return must[[]string](t)(list(t.Context(), db, "read the schema", scan, `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name`))
 }
 
@@ -132,7 +132,7 @@ func dumpOf(t *testing.T, db *sql.DB) string {
 	var b strings.Builder
 	b.WriteString("PRAGMA foreign_keys = OFF;\n")
 	type table struct{ name, sql string }
-	scan := func(row row) (v table, err error) { return v, row.Scan(&v.name, &v.sql) }
+	scan := func(from row) (v table, err error) { return v, from.Scan(&v.name, &v.sql) }
 	objects := must[[]table](t)(list(ctx, db, "dump", scan,
 		`SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type = 'index', rowid`))
 	for _, o := range objects {
@@ -148,7 +148,7 @@ func dumpOf(t *testing.T, db *sql.DB) string {
 // insertsOf has SQLite quote every row of a table; an index has no columns.
 func insertsOf(ctx context.Context, t *testing.T, db *sql.DB, name string) []string {
 	t.Helper()
-	scan := func(row row) (s string, err error) { return s, row.Scan(&s) }
+	scan := func(from row) (s string, err error) { return s, from.Scan(&s) }
 	columns := must[[]string](t)(list(ctx, db, "dump", scan,
 		`SELECT 'quote(' || name || ')' FROM pragma_table_info(?) WHERE ? IN (SELECT name FROM sqlite_schema WHERE type = 'table') ORDER BY cid`, name, name))
 	if len(columns) == 0 {

@@ -58,9 +58,9 @@ func checkVia(via string) error {
 
 const passcardColumns = `id, name, registry, username, via, created`
 
-func scanPasscard(row row) (p Passcard, err error) {
+func scanPasscard(from row) (p Passcard, err error) {
 	var created sql.NullInt64
-	err = row.Scan(&p.ID, &p.Name, &p.Registry, &p.Username, &p.Via, &created)
+	err = from.Scan(&p.ID, &p.Name, &p.Registry, &p.Username, &p.Via, &created)
 	p.Created = fromMicros(created)
 	return p, err
 }
@@ -144,7 +144,7 @@ func (s *Store) PutSecret(ctx context.Context, passcard string, k Kind, v secret
 
 // Kinds returns what the passcard keeps, sorted.
 func (s *Store) Kinds(ctx context.Context, passcard string) ([]Kind, error) {
-	scan := func(row row) (k Kind, err error) { return k, row.Scan(&k) }
+	scan := func(from row) (k Kind, err error) { return k, from.Scan(&k) }
 	return list(ctx, s.db, "list the secrets of passcard "+passcard, scan,
 		`SELECT kind FROM passcard_secrets WHERE passcard = ? ORDER BY kind`, passcard)
 }

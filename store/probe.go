@@ -34,10 +34,10 @@ func probe(ctx context.Context, path string) (probed, error) {
 		return probed{}, nil
 	}
 	if err != nil {
-		return probed{}, fmt.Errorf("%w: %w", ErrStorage, err)
+		return probed{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return probed{}, fmt.Errorf("%w: %s is not a regular file", ErrStorage, path)
+		return probed{}, withHint(errors.New("it is not a regular file"), "move it away, or use another --state-dir")
 	}
 	if info.Size() == 0 {
 		return probed{}, nil
@@ -47,7 +47,7 @@ func probe(ctx context.Context, path string) (probed, error) {
 		scratch := filepath.Join(filepath.Dir(path), "probe") // one name: a crash leaves at most one
 		defer os.RemoveAll(scratch)
 		if err := copyDatabase(scratch, path); err != nil {
-			return probed{}, fmt.Errorf("%w: copy it to look into it: %w", ErrStorage, err)
+			return probed{}, fmt.Errorf("copy it: %w", err)
 		}
 		db = openDatabase(filepath.Join(scratch, filepath.Base(path)))
 	}
@@ -104,7 +104,7 @@ func readProbe(ctx context.Context, db *sql.DB) (p probed, err error) {
 		return p, err
 	}
 	if ours == 0 {
-		return p, errors.New("it is a database of another program")
+		return p, withHint(errors.New("it is a database of another program"), "use another --state-dir")
 	}
 	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&p.version)
 	if err != nil || p.version == 0 {

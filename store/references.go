@@ -106,7 +106,7 @@ func (s *Store) resolvePrefix(ctx context.Context, kind RefKind, prefix string) 
 	return refs[0], nil
 }
 
-func scanRef(row row) (r Ref, err error) { return r, row.Scan(&r.Kind, &r.ID) }
+func scanRef(from row) (r Ref, err error) { return r, from.Scan(&r.Kind, &r.ID) }
 
 func notFound(bare string) error {
 	return withHint(fmt.Errorf("%s: %w", shown(bare), ErrNotFound), "`rot ls` lists the references")

@@ -42,11 +42,11 @@ func (s *Store) AddROT(ctx context.Context, r ROT) (ROT, error) {
 
 const rotColumns = `id, passcard, name, shape, current, created, next, failures, trouble, last_attempt`
 
-func scanROT(row row) (r ROT, err error) {
+func scanROT(from row) (r ROT, err error) {
 	var shape string
 	var created, next, attempt sql.NullInt64
 	var trouble sql.NullString
-	err = row.Scan(&r.ID, &r.Passcard, &r.Name, &shape, &r.Current, &created, &next, &r.Failures, &trouble, &attempt)
+	err = from.Scan(&r.ID, &r.Passcard, &r.Name, &shape, &r.Current, &created, &next, &r.Failures, &trouble, &attempt)
 	if err != nil {
 		return r, err
 	}

@@ -66,7 +66,7 @@ func setPragmas(conn *sqlite3.SQLiteConn) error {
 	return nil
 }
 
-func storageFault(err error) fault {
+func sqliteFault(err error) fault {
 	var e sqlite3.Error
 	if !errors.As(err, &e) {
 		return faultNone

@@ -22,7 +22,7 @@ func (noDatabase) Driver() driver.Driver                        { return nil }
 func openDatabase(string) *sql.DB  { return sql.OpenDB(noDatabase{}) }
 func openImmutable(string) *sql.DB { return sql.OpenDB(noDatabase{}) }
 
-func storageFault(err error) fault {
+func sqliteFault(err error) fault {
 	if errors.Is(err, errNoCgo) {
 		return faultOther
 	}

@@ -174,7 +174,7 @@ func (s *Store) change(ctx context.Context, doing string, f func(*sql.Tx) error)
 // forget is change for what takes a secret away: it also empties the WAL,
 // where the sealed secret would stay for long.
 func (s *Store) forget(ctx context.Context, doing string, f func(*sql.Tx) error) error {
-	return s.write(ctx, doing, f, func() { s.emptyWAL(ctx) })
+	return s.write(ctx, doing, f, func() { s.emptyWAL(context.WithoutCancel(ctx)) })
 }
 
 func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error, after func()) error {

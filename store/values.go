@@ -33,7 +33,7 @@ func (s *Store) Current(ctx context.Context, rot string) (Generation, secret.Tex
 
 func (s *Store) readValue(ctx context.Context, doing, where string, args ...any) (Generation, secret.Text, error) {
 	var sealed []byte
-	scan := func(row row) (Generation, error) { return scanGenerationAnd(row, &sealed) }
+	scan := func(from row) (Generation, error) { return scanGenerationAnd(from, &sealed) }
 	g, err := one(ctx, s.db, doing, scan, `SELECT `+generationColumns+`, sealed FROM generations `+where, args...)
 	if err != nil {
 		return Generation{}, secret.Text{}, err
