@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	"rotd/ipc"
+)
+
+// access says who may call a path.
+type access int
+
+const (
+	// accessOwner: the daemon's own user and root.
+	accessOwner access = iota + 1
+	// accessReader: whoever may read the ROT that the path names. So far that
+	// is the owner alone.
+	accessReader
+	// accessAnyone: every user who can reach the socket.
+	accessAnyone
+)
+
+type peerKey struct{}
+
+// withPeer puts the peer of a connection into the context of its requests.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if p, ok := ipc.PeerOf(c); ok {
+		return context.WithValue(ctx, peerKey{}, p)
+	}
+	return ctx
+}
+
+// peerOf is the caller of a request; false where it is not known, which no
+// access allows.
+func peerOf(ctx context.Context) (ipc.Peer, bool) {
+	p, ok := ctx.Value(peerKey{}).(ipc.Peer)
+	return p, ok
+}
+
+// admit decides whether the caller of r may have what is behind need.
+func admit(r *http.Request, need access) *ipc.Error {
+	p, ok := peerOf(r.Context())
+	if !ok {
+		return &ipc.Error{Code: ipc.CodeNotAllowed, Message: "the kernel does not say who you are"}
+	}
+	owner := p.UID == uint32(os.Getuid()) || p.UID == 0
+	if owner || need == accessAnyone {
+		return nil
+	}
+	return &ipc.Error{
+		Code:    ipc.CodeNotAllowed,
+		Message: fmt.Sprintf("uid %d may not do this: it is for the user who runs rotd (uid %d) and for root", p.UID, os.Getuid()),
+		Hint:    "ask that user, or run a rotd of your own: rotd run",
+	}
+}
+
+// fromBrowser tells a request that a web page could have caused. No program of
+// ours sends these headers, and rotd is never far from a browser.
+func fromBrowser(r *http.Request) bool {
+	if r.Header.Get("Origin") != "" || r.Header.Get("Referer") != "" {
+		return true
+	}
+	switch r.Host {
+	case "rotd", "localhost", "": // "" is HTTP/1.0 without a Host
+		return false
+	}
+	return true
+}

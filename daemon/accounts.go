@@ -1,0 +1,120 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"rotd/daemon/browser"
+	"rotd/daemon/npm"
+	"rotd/ipc"
+	"rotd/ipc/secret"
+	"rotd/store"
+)
+
+// asker puts a question to the person; nil where nobody is there.
+type asker func(ctx context.Context, kind, text string) (secret.Text, error)
+
+// account puts together the npm account of a passcard. What it learns, a new
+// session or a passkey's sign count, goes back through keep.
+func (d *Daemon) account(cfg npm.Config, keep npm.Keeper, ask asker, tell func(name, text string)) (*npm.Account, error) {
+	log := d.cfg.Log.With(slog.String("registry", cfg.Registry))
+	cfg.Keep, cfg.Ask, cfg.Progress = keep, ask, tell
+	cfg.Now, cfg.Sleep, cfg.Log = d.cfg.Now, sleep, log
+	cfg.UserAgent = "rotd/" + ipc.BuildVersion
+	cfg.Pages = &npm.Website{
+		Browser: browser.Config{
+			Exec:      d.cfg.Browser,
+			NoSandbox: d.cfg.BrowserNoSandbox,
+			Dir:       d.profileDir(),
+			Log:       log,
+		},
+		Keep:      keep,
+		ReportDir: filepath.Join(d.cfg.StateDir, "reports"),
+		Log:       log,
+	}
+	return npm.NewAccount(cfg)
+}
+
+// storeKeeper keeps an account's secrets in the store, sealed.
+type storeKeeper struct {
+	st       *store.Store
+	passcard string
+}
+
+func (k storeKeeper) Secret(ctx context.Context, kind store.Kind) (secret.Text, error) {
+	return k.st.Secret(ctx, k.passcard, kind)
+}
+
+func (k storeKeeper) PutSecret(ctx context.Context, kind store.Kind, v secret.Text) error {
+	return k.st.PutSecret(ctx, k.passcard, kind, v)
+}
+
+// draftKeeper keeps the secrets of an account that is not a passcard yet. A
+// connection that fails leaves nothing.
+type draftKeeper struct {
+	mu   sync.Mutex
+	kept map[store.Kind]secret.Text
+}
+
+func (k *draftKeeper) Secret(_ context.Context, kind store.Kind) (secret.Text, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.kept[kind], nil
+}
+
+func (k *draftKeeper) PutSecret(_ context.Context, kind store.Kind, v secret.Text) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kept == nil {
+		k.kept = make(map[store.Kind]secret.Text)
+	}
+	k.kept[kind] = v
+	return nil
+}
+
+// keyedLocks are locks by name, waited for under a context. The zero value is
+// ready.
+type keyedLocks struct {
+	mu    sync.Mutex
+	locks map[string]chan struct{}
+}
+
+func (k *keyedLocks) of(key string) chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.locks == nil {
+		k.locks = make(map[string]chan struct{})
+	}
+	if k.locks[key] == nil {
+		k.locks[key] = make(chan struct{}, 1)
+	}
+	return k.locks[key]
+}
+
+// try takes the lock if it is free.
+func (k *keyedLocks) try(key string) (unlock func(), ok bool) {
+	c := k.of(key)
+	select {
+	case c <- struct{}{}:
+		return func() { <-c }, true
+	default:
+		return nil, false
+	}
+}
+
+// lock waits for the lock; busy is called once if it has to wait.
+func (k *keyedLocks) lock(ctx context.Context, key string, busy func()) (unlock func(), err error) {
+	if unlock, ok := k.try(key); ok {
+		return unlock, nil
+	}
+	busy()
+	c := k.of(key)
+	select {
+	case c <- struct{}{}:
+		return func() { <-c }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,134 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"rotd/ipc"
+	"rotd/store"
+)
+
+// route is one path of the API.
+type route struct {
+	method, path string
+	need         access
+	// serve has no Store when the route says that it can do without.
+	serve      func(*Daemon, *http.Request, *store.Store, *reply) error
+	evenLocked bool // answers while the keyring is locked; the Store may be nil
+}
+
+// routes is the whole API. A test walks it.
+var routes = []route{
+	{method: "GET", path: ipc.PathVersion, need: accessAnyone, serve: (*Daemon).getVersion, evenLocked: true},
+	{method: "GET", path: ipc.PathStatus, need: accessOwner, serve: (*Daemon).getStatus, evenLocked: true},
+	{method: "GET", path: ipc.PathPasscards, need: accessOwner, serve: (*Daemon).getPasscards},
+	{method: "POST", path: ipc.PathPasscards, need: accessOwner, serve: (*Daemon).postPasscard},
+	{method: "GET", path: ipc.PathROTs, need: accessOwner, serve: (*Daemon).getROTs},
+	{method: "GET", path: ipc.PathToken, need: accessReader, serve: (*Daemon).getToken},
+	{method: "POST", path: ipc.PathRotate, need: accessOwner, serve: (*Daemon).postRotation},
+	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
+}
+
+// maxBody bounds a request's body; the largest honest one holds a passkey.
+const maxBody = 64 << 10
+
+func (d *Daemon) handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range routes {
+		mux.HandleFunc(rt.method+" "+rt.path, d.guard(rt))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		(&reply{w: w}).fail(&ipc.Error{
+			Code:    ipc.CodeNotFound,
+			Message: "the API has no " + r.Method + " " + r.URL.Path,
+			Hint:    "GET " + ipc.PathVersion + " tells the version of the daemon",
+		})
+	})
+	return mux
+}
+
+// guard is what every request passes before its handler.
+func (d *Daemon) guard(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		out := &reply{w: w}
+		if fromBrowser(r) {
+			out.fail(&ipc.Error{Code: ipc.CodeNotAllowed, Message: "requests that come by way of a web browser are refused"})
+			return
+		}
+		if err := admit(r, rt.need); err != nil {
+			d.cfg.Log.Warn("refused", "path", rt.path, "err", err)
+			out.fail(err)
+			return
+		}
+		st := d.store.Load()
+		if st == nil && !rt.evenLocked {
+			out.fail(errLocked)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if err := rt.serve(d, r, st, out); err != nil {
+			werr := toWire(err)
+			if werr.Code == ipc.CodeInternal {
+				d.cfg.Log.Error("request failed", "path", rt.path, "err", err)
+			}
+			out.fail(werr)
+		}
+	}
+}
+
+var errLocked = &ipc.Error{
+	Code:    ipc.CodeKeyringLocked,
+	Message: "the OS keyring that holds rotd's master key is locked",
+	Hint:    "unlock it (signing in to the desktop does); rotd notices within seconds",
+}
+
+// reply writes an answer. An error after a stream has begun becomes its last
+// line.
+type reply struct {
+	w      http.ResponseWriter
+	stream *stream
+}
+
+func (o *reply) json(v any) error {
+	o.w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(o.w).Encode(v)
+}
+
+func (o *reply) noContent() error {
+	o.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (o *reply) fail(err *ipc.Error) {
+	if o.stream != nil {
+		o.stream.send(ipc.Event{Error: err})
+		return
+	}
+	o.w.Header().Set("Content-Type", "application/json")
+	o.w.WriteHeader(err.Code.HTTPStatus())
+	_ = json.NewEncoder(o.w).Encode(ipc.ErrorBody{Error: err})
+}
+
+// readBody decodes the request's body, strictly: a misspelt field is an error
+// and not a default.
+func readBody(r *http.Request, into any) error {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	if err == nil && dec.More() {
+		err = errors.New("more than one JSON value")
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return badRequest("the request's body cannot be read: "+err.Error(), "it is a JSON object; the README lists the fields")
+	}
+	return nil
+}
+
+func badRequest(message, hint string) error {
+	return &ipc.Error{Code: ipc.CodeBadRequest, Message: message, Hint: hint}
+}

@@ -1,0 +1,214 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"rotd/daemon/npm"
+	"rotd/ipc"
+	"rotd/ipc/secret"
+	"rotd/store"
+)
+
+// rememberable are the words of ipc.Connect.Remember.
+var rememberable = []store.Kind{store.KindPassword, store.KindTOTP, store.KindPasskey}
+
+// postPasscard connects an npm account: it signs in, and only when npm has
+// said yes does it keep anything.
+func (d *Daemon) postPasscard(r *http.Request, st *store.Store, out *reply) error {
+	var req ipc.Connect
+	if err := readBody(r, &req); err != nil {
+		return err
+	}
+	if err := checkConnect(&req); err != nil {
+		return err
+	}
+	s := out.begin(r, &d.questions)
+	ctx, cancel := d.until(r.Context())
+	defer cancel()
+	c := &connection{d: d, st: st, req: req, s: s}
+	p, err := c.run(ctx)
+	if err != nil {
+		return err
+	}
+	d.cfg.Log.Info("connected", "passcard", p.ID, "registry", p.Registry, "user", p.Username)
+	s.send(ipc.Event{Result: &ipc.Result{Passcard: passcardRef(p.ID), Username: p.Username}})
+	return nil
+}
+
+// checkConnect fills in the defaults of a request and refuses one that cannot
+// lead anywhere.
+func checkConnect(req *ipc.Connect) error {
+	registry, err := npm.ParseRegistry(req.Registry)
+	if err != nil {
+		return badRequest(err.Error(), toWire(err).Hint)
+	}
+	req.Registry = registry
+	if req.Name != "" {
+		if err := store.ValidName(req.Name); err != nil {
+			return badRequest(err.Error(), "")
+		}
+	}
+	if strings.Contains(req.Username, "@") {
+		return badRequest("npm signs in by user name, not by e-mail address", "give the user name: --username")
+	}
+	for _, word := range req.Remember {
+		if !slices.Contains(rememberable, store.Kind(word)) {
+			return badRequest(fmt.Sprintf("%q cannot be remembered", word), "--remember takes password, totp and passkey")
+		}
+	}
+	if remembers(req, store.KindTOTP) && req.TOTPSecret.IsZero() {
+		return badRequest("there is no TOTP secret to remember", "name its file: --totp-secret-file F")
+	}
+	if remembers(req, store.KindPasskey) && req.Passkey == nil {
+		return badRequest("there is no passkey to remember", "name its file: --passkey-file F")
+	}
+	return nil
+}
+
+func remembers(req *ipc.Connect, k store.Kind) bool {
+	return slices.Contains(req.Remember, string(k))
+}
+
+// until is a context that ends with parent or with the daemon.
+func (d *Daemon) until(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	stop := context.AfterFunc(d.stop, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// connection is one run of postPasscard.
+type connection struct {
+	d   *Daemon
+	st  *store.Store
+	req ipc.Connect
+	s   *stream
+}
+
+func (c *connection) run(ctx context.Context) (store.Passcard, error) {
+	if err := c.complete(ctx); err != nil {
+		return store.Passcard{}, err
+	}
+	unlock, err := c.d.passcards.lock(ctx, c.req.Registry+" "+c.req.Username, func() {
+		c.s.step("", "waiting", "another run for this account goes first")
+	})
+	if err != nil {
+		return store.Passcard{}, err
+	}
+	defer unlock()
+
+	var draft draftKeeper
+	acct, err := c.d.account(npm.Config{
+		Registry:   c.req.Registry,
+		Username:   c.req.Username,
+		Password:   c.req.Password.Text,
+		TOTPSecret: c.req.TOTPSecret.Text,
+		Passkey:    c.req.Passkey,
+	}, &draft, c.asker(), func(name, text string) { c.s.step("", name, text) })
+	if err != nil {
+		return store.Passcard{}, err
+	}
+	if err := acct.SignIn(ctx); err != nil {
+		return store.Passcard{}, err
+	}
+	// npm has said yes: from here on the caller going away changes nothing.
+	return c.keep(context.WithoutCancel(ctx), acct.Username(), &draft)
+}
+
+func (c *connection) asker() asker {
+	if !c.req.Interactive {
+		return nil
+	}
+	return c.s.ask
+}
+
+// complete asks for the user name and the password where they are missing, and
+// whether the password may be kept.
+func (c *connection) complete(ctx context.Context) error {
+	ask := c.asker()
+	if c.req.Username == "" {
+		if ask == nil {
+			return badRequest("the npm user name is missing", "give it: --username U")
+		}
+		v, err := ask(ctx, ipc.AskUsername, "npm user name")
+		if err != nil {
+			return err
+		}
+		c.req.Username = strings.TrimSpace(v.Reveal())
+		if err := checkConnect(&c.req); err != nil {
+			return err
+		}
+	}
+	if !c.req.Password.IsZero() {
+		return nil
+	}
+	if ask == nil {
+		return &ipc.Error{Code: ipc.CodeNeedsApproval, Message: "npm's password is needed, and nobody is there to type it", Hint: "name its file: --password-file F"}
+	}
+	v, err := ask(ctx, ipc.AskPassword, "npm password for "+c.req.Username)
+	if err != nil {
+		return err
+	}
+	c.req.Password = secret.Wire{Text: v}
+	if remembers(&c.req, store.KindPassword) {
+		return nil
+	}
+	v, err = ask(ctx, ipc.AskRecall, "npm wants the password for every rotation. May rotd keep it, sealed, on this machine?")
+	if err != nil {
+		return err
+	}
+	if v.Reveal() == "yes" {
+		c.req.Remember = append(c.req.Remember, string(store.KindPassword))
+	}
+	return nil
+}
+
+// keep makes the passcard, or renews the one that the account has already, and
+// seals what npm gave and what the user wants remembered.
+func (c *connection) keep(ctx context.Context, username string, draft *draftKeeper) (store.Passcard, error) {
+	p, err := c.st.PasscardByAccount(ctx, c.req.Registry, username)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		p, err = c.st.AddPasscard(ctx, store.Passcard{Name: c.req.Name, Registry: c.req.Registry, Username: username, Via: "registry"})
+	case err == nil && c.req.Name != "" && c.req.Name != p.Name:
+		p.Name = c.req.Name
+		err = c.st.UpdatePasscard(ctx, p)
+	}
+	if err != nil {
+		return p, err
+	}
+	values := map[store.Kind]secret.Text{
+		store.KindSession:  draft.kept[store.KindSession],
+		store.KindCookies:  draft.kept[store.KindCookies],
+		store.KindPassword: c.req.Password.Text,
+		store.KindTOTP:     c.req.TOTPSecret.Text,
+	}
+	if c.req.Passkey != nil {
+		b, err := json.Marshal(c.req.Passkey) // npm.Account has moved its sign count on
+		if err != nil {
+			return p, fmt.Errorf("keep the passkey: %w", err)
+		}
+		values[store.KindPasskey] = secret.New(string(b))
+	}
+	kept, err := c.st.Kinds(ctx, p.ID)
+	if err != nil {
+		return p, err
+	}
+	for kind, v := range values {
+		// What was kept before is renewed too: a password that npm has just
+		// taken is the right one.
+		wanted := kind == store.KindSession || kind == store.KindCookies || remembers(&c.req, kind) || slices.Contains(kept, kind)
+		if !wanted || v.IsZero() {
+			continue
+		}
+		if err := c.st.PutSecret(ctx, p.ID, kind, v); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}

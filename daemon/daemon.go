@@ -1,0 +1,208 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rotd/daemon/browser"
+	"rotd/daemon/rotate"
+	"rotd/ipc"
+	"rotd/store"
+)
+
+// Config says how to run a daemon. StateDir, Socket, Key and Log are required.
+type Config struct {
+	StateDir string
+	Socket   string
+	Key      store.KeySource
+
+	Browser          string // path of a Chromium; empty: looked for when needed
+	BrowserNoSandbox bool   // the only way to run Chromium as root
+	RuntimeDir       string // for the browser's profiles; empty: RuntimeDir()
+
+	Log   *slog.Logger
+	Now   func() time.Time // nil: time.Now
+	Ready func()           // nil-able; called once the socket answers
+}
+
+// Daemon is a running service.
+type Daemon struct {
+	cfg     Config
+	started time.Time
+	store   atomic.Pointer[store.Store] // nil while the keyring is locked
+	engine  *rotate.Engine              // set before store
+
+	passcards keyedLocks // one run a passcard
+	running   runningROTs
+	questions questions
+	settles   settleTimes
+
+	wake chan struct{}  // looked at by the timer; never blocks
+	work sync.WaitGroup // every rotation and connection under way
+	stop context.Context
+}
+
+// unlockPoll is how often a locked keyring is asked again.
+const unlockPoll = 2 * time.Second
+
+// drain is how long a stop waits for open requests.
+const drain = 10 * time.Second
+
+// Run serves until ctx ends. It returns nil after a clean stop, and an error
+// when it cannot start: state in use, no key, a wrong key, a socket that cannot
+// be had. Nothing is changed on disk before the key is known to be right.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.RuntimeDir == "" {
+		cfg.RuntimeDir = RuntimeDir(os.Getenv, os.Getuid())
+	}
+	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1)}
+
+	lock, err := lockState(cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+
+	st, err := d.openStore(ctx)
+	locked := errors.Is(err, store.ErrKeyLocked)
+	if err != nil && !locked {
+		return err
+	}
+	if st != nil {
+		defer st.Close()
+	}
+	ln, err := ipc.Listen(ctx, cfg.Socket)
+	if err != nil {
+		return err
+	}
+	ln.Refused = func(err error) { cfg.Log.Warn("connection refused", "err", err) }
+
+	// Work goes on under a context of its own, which ends with ctx.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	d.stop = work
+	srv := d.server()
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	if cfg.Ready != nil {
+		cfg.Ready()
+	}
+	cfg.Log.Info("ready", "socket", cfg.Socket, "state", cfg.StateDir, "key", cfg.Key.String(), "locked", locked)
+
+	if locked {
+		cfg.Log.Warn("waiting for the keyring to be unlocked", "err", err)
+		if st, err = d.awaitUnlock(ctx); st != nil {
+			defer st.Close()
+		}
+		if err != nil {
+			_ = srv.Close()
+			return err
+		}
+	}
+	if st != nil {
+		d.begin(st)
+	}
+
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-served:
+		err = fmt.Errorf("serve %s: %w", cfg.Socket, err)
+	}
+	cfg.Log.Info("stopping")
+	cancel()
+	d.shutdown(srv)
+	return err
+}
+
+// openStore opens the state, or says why it cannot.
+func (d *Daemon) openStore(ctx context.Context) (*store.Store, error) {
+	return store.Open(ctx, d.cfg.StateDir, d.cfg.Key, store.Options{Now: d.cfg.Now, Log: d.cfg.Log})
+}
+
+// awaitUnlock tries to open the state until the keyring is open. The nil Store
+// with a nil error says that ctx ended first.
+func (d *Daemon) awaitUnlock(ctx context.Context) (*store.Store, error) {
+	tick := time.NewTicker(unlockPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-tick.C:
+		}
+		st, err := d.openStore(ctx)
+		if err == nil {
+			d.cfg.Log.Info("the keyring is open")
+			return st, nil
+		}
+		if !errors.Is(err, store.ErrKeyLocked) {
+			return nil, err
+		}
+	}
+}
+
+// begin starts the work of a daemon whose state is open.
+func (d *Daemon) begin(st *store.Store) {
+	if err := browser.Sweep(d.profileDir()); err != nil {
+		d.cfg.Log.Warn("a browser's profile of an earlier run is left", "err", err)
+	}
+	d.engine = &rotate.Engine{
+		Journal: st,
+		Now:     d.cfg.Now,
+		Sleep:   sleep,
+		Jitter:  rand.Float64,
+		Log:     d.cfg.Log,
+	}
+	d.store.Store(st)
+	d.work.Go(d.schedule)
+}
+
+// shutdown closes the door, and waits for what is under way to notice that
+// d.stop has ended.
+func (d *Daemon) shutdown(srv *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		_ = srv.Close()
+	}
+	d.work.Wait()
+}
+
+func (d *Daemon) server() *http.Server {
+	return &http.Server{
+		Handler:           d.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelDebug),
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return withPeer(ctx, c) },
+	}
+}
+
+func (d *Daemon) profileDir() string { return filepath.Join(d.cfg.RuntimeDir, "browser") }
+
+// sleep waits for dur, or for the end of ctx.
+func sleep(ctx context.Context, dur time.Duration) error {
+	t := time.NewTimer(dur)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,122 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	"rotd/ipc"
+	"rotd/ipc/secret"
+	"rotd/store"
+)
+
+func (d *Daemon) getVersion(_ *http.Request, _ *store.Store, out *reply) error {
+	return out.json(ipc.Version{Version: ipc.BuildVersion, API: ipc.APIVersion})
+}
+
+func (d *Daemon) getStatus(r *http.Request, st *store.Store, out *reply) error {
+	s := ipc.Status{
+		Version:   ipc.BuildVersion,
+		PID:       os.Getpid(),
+		Started:   d.started.UTC(),
+		StateDir:  d.cfg.StateDir,
+		Key:       d.cfg.Key.String(),
+		Locked:    st == nil,
+		Passcards: []ipc.Passcard{},
+		ROTs:      []ipc.ROT{},
+	}
+	if st != nil {
+		var err error
+		if s.Passcards, err = d.passcardViews(r.Context(), st); err != nil {
+			return err
+		}
+		if s.ROTs, err = d.rotViews(r.Context(), st); err != nil {
+			return err
+		}
+	}
+	return out.json(s)
+}
+
+func (d *Daemon) getPasscards(r *http.Request, st *store.Store, out *reply) error {
+	views, err := d.passcardViews(r.Context(), st)
+	if err != nil {
+		return err
+	}
+	return out.json(map[string]any{"passcards": views})
+}
+
+func (d *Daemon) getROTs(r *http.Request, st *store.Store, out *reply) error {
+	views, err := d.rotViews(r.Context(), st)
+	if err != nil {
+		return err
+	}
+	return out.json(map[string]any{"rots": views})
+}
+
+// getToken serves a value. It reads one row and writes nothing.
+func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
+	ctx := r.Context()
+	id, err := resolveROT(ctx, st, r.PathValue("ref"))
+	if err != nil {
+		return err
+	}
+	g, value, err := st.Current(ctx, id)
+	if errors.Is(err, store.ErrNoValue) {
+		return noValue(id, "no rotation of it has succeeded yet")
+	}
+	if err != nil {
+		return err
+	}
+	if !g.Expires.IsZero() && d.cfg.Now().After(g.Expires) {
+		return noValue(id, fmt.Sprintf("its token expired on %s and no newer one could be made", g.Expires.UTC().Format("2006-01-02 15:04 MST")))
+	}
+	registry, err := st.RegistryOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	return out.json(ipc.Token{
+		ROT:             rotRef(id),
+		Generation:      g.N,
+		Value:           secret.Wire{Text: value},
+		Expires:         timeOrNil(g.Expires),
+		Registry:        registry,
+		DefaultRegistry: isDefaultRegistry(registry),
+	})
+}
+
+func noValue(rot, why string) error {
+	return &ipc.Error{
+		Code:    ipc.CodeNoValue,
+		Message: fmt.Sprintf("%s has no value to serve: %s", rotRef(rot), why),
+		Hint:    "rot status tells what is wrong; rot rotate " + rotRef(rot) + " tries again",
+	}
+}
+
+// resolveROT finds the ROT that a reference names.
+func resolveROT(ctx context.Context, st *store.Store, ref string) (string, error) {
+	found, err := st.Resolve(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	if found.Kind == store.RefROT {
+		return found.ID, nil
+	}
+	e := &ipc.Error{
+		Code:    ipc.CodeNotFound,
+		Message: fmt.Sprintf("%s is a passcard, and only a ROT has a value", passcardRef(found.ID)),
+		Hint:    "rot ls shows the ROTs of each passcard",
+	}
+	rots, err := st.ROTsOf(ctx, found.ID)
+	if err != nil {
+		return "", err
+	}
+	switch len(rots) {
+	case 0:
+		e.Hint = "make its first ROT: rot rotate " + passcardRef(found.ID)
+	case 1:
+		e.Hint = "its ROT is " + rotRef(rots[0].ID)
+	}
+	return "", e
+}

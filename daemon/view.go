@@ -1,0 +1,153 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"rotd/daemon/npm"
+	"rotd/ipc"
+	"rotd/store"
+)
+
+func rotRef(id string) string      { return "rot://" + id }
+func passcardRef(id string) string { return "rot://" + id }
+
+func isDefaultRegistry(registry string) bool { return registry == npm.PublicRegistry() }
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// passcardViews is every passcard as the API shows it.
+func (d *Daemon) passcardViews(ctx context.Context, st *store.Store) ([]ipc.Passcard, error) {
+	passcards, err := st.Passcards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rots, err := st.ROTs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refs := make(map[string][]string)
+	for _, r := range rots {
+		refs[r.Passcard] = append(refs[r.Passcard], rotRef(r.ID))
+	}
+	views := make([]ipc.Passcard, 0, len(passcards))
+	for _, p := range passcards {
+		kinds, err := st.Kinds(ctx, p.ID)
+		if err != nil {
+			return nil, err
+		}
+		v := ipc.Passcard{
+			Ref: passcardRef(p.ID), Name: p.Name, Registry: p.Registry, Username: p.Username,
+			Via: p.Via, ROTs: refs[p.ID], Created: p.Created.UTC(),
+		}
+		if v.ROTs == nil {
+			v.ROTs = []string{}
+		}
+		for _, k := range kinds {
+			if k == store.KindPassword || k == store.KindTOTP || k == store.KindPasskey {
+				v.Remembered = append(v.Remembered, string(k))
+			}
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+// rotViews is every ROT as the API shows it.
+func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, error) {
+	passcards, err := st.Passcards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]store.Passcard, len(passcards))
+	for _, p := range passcards {
+		byID[p.ID] = p
+	}
+	rots, err := st.ROTs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live, err := st.Live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]ipc.ROT, 0, len(rots))
+	for _, r := range rots {
+		views = append(views, d.rotView(r, byID[r.Passcard], live[r.ID]))
+	}
+	return views, nil
+}
+
+// rotView shows one ROT; live are its generations that are served or retiring.
+func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation) ipc.ROT {
+	v := ipc.ROT{
+		Ref: rotRef(r.ID), Name: r.Name, Passcard: passcardRef(r.Passcard),
+		Registry: p.Registry, Username: p.Username,
+		Shape: ipc.Shape(r.Shape), Generation: r.Current,
+		Next: timeOrNil(r.Next), LastAttempt: timeOrNil(r.LastAttempt),
+	}
+	for _, g := range live {
+		switch {
+		case g.Step == store.StepRetiring:
+			v.Retiring++
+		case g.N == r.Current:
+			v.TokenName, v.Created, v.Expires = g.TokenName, timeOrNil(g.Created), timeOrNil(g.Expires)
+		}
+	}
+	if r.Trouble.Code != "" {
+		v.LastError = &ipc.Error{Code: ipc.Code(r.Trouble.Code), Message: r.Trouble.Message, Hint: r.Trouble.Hint}
+	}
+	v.State = d.rotState(r, v)
+	return v
+}
+
+// rotState sums a ROT up in one of the ipc.State words.
+func (d *Daemon) rotState(r store.ROT, v ipc.ROT) string {
+	switch {
+	case d.running.has(r.ID):
+		return ipc.StateRotating
+	case v.LastError != nil && v.LastError.Code.Exit() == ipc.ExitPerson:
+		return ipc.StateNeedsApproval
+	case r.Current == 0:
+		return ipc.StateEmpty
+	case v.Expires != nil && d.cfg.Now().After(*v.Expires):
+		return ipc.StateExpired
+	case v.LastError != nil:
+		return ipc.StateFailing
+	}
+	return ipc.StateOK
+}
+
+// runningROTs are the ROTs being rotated now. The zero value is ready.
+type runningROTs struct {
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+// add notes a ROT until the returned function is called.
+func (s *runningROTs) add(id string) (done func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ids == nil {
+		s.ids = make(map[string]bool)
+	}
+	s.ids[id] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.ids, id)
+	}
+}
+
+func (s *runningROTs) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids[id]
+}
