@@ -181,7 +181,7 @@ func (b *Browser) failure(ctx, alive context.Context, what string, err error) er
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case b.life.Err() != nil:
 		return failed(what + ": the browser was closed")
-	case alive.Err() != nil, errors.Is(err, chromedp.ErrTargetDetached):
+	case alive.Err() != nil, errors.Is(err, context.Canceled), errors.Is(err, chromedp.ErrTargetDetached):
 		return failed(what + ": the browser ended unexpectedly")
 	case errors.As(err, &known):
 		return err

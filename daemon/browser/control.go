@@ -43,18 +43,32 @@ func (c Control) String() string {
 }
 
 // Has reports whether the control is on the page now, once and visible.
-func (p *Page) Has(ctx context.Context, c Control) (found bool, err error) {
-	err = p.do(ctx, "look for "+c.String(), func(ctx context.Context) error {
+func (p *Page) Has(ctx context.Context, c Control) (bool, error) {
+	found, _, err := p.Enabled(ctx, c)
+	return found, err
+}
+
+// Enabled reports whether the control is on the page now, as Has does, and
+// whether it can be used.
+func (p *Page) Enabled(ctx context.Context, c Control) (found, enabled bool, err error) {
+	err = p.do(ctx, "look at "+c.String(), func(ctx context.Context) error {
 		defer p.forget(ctx)
-		_, err := p.find(ctx, c)
-		found = err == nil
+		e, err := p.find(ctx, c)
+		if err == nil {
+			found = true
+			err = p.ask(ctx, e, &enabled, isEnabled)
+		}
 		if errors.Is(err, ErrNoControl) || passing(err) {
+			found = false
 			return nil
 		}
 		return err
 	})
-	return found, err
+	return found, enabled, err
 }
+
+// isEnabled is true for a control that takes input.
+const isEnabled = `function() { return !this.disabled && this.getAttribute("aria-disabled") !== "true" }`
 
 // Fill types v into the control, key by key, in place of what it holds, and
 // reads it back. A control that is not there, or does not take what is typed,
@@ -100,14 +114,14 @@ func (p *Page) Fill(ctx context.Context, c Control, v secret.Text) error {
 func (p *Page) Click(ctx context.Context, c Control) error {
 	return p.act(ctx, "click "+c.String(), c, func(ctx context.Context, e element) error {
 		var enabled bool
-		if err := p.ask(ctx, e, &enabled, `function() {
-			this.scrollIntoView({block: "center", behavior: "instant"});
-			return !this.disabled && this.getAttribute("aria-disabled") !== "true"
-		}`); err != nil {
+		if err := p.ask(ctx, e, &enabled, isEnabled); err != nil {
 			return err
 		}
 		if !enabled {
 			return notYet("it is disabled")
+		}
+		if _, err := cdp.Call(ctx, p.target, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{ObjectID: e}); err != nil {
+			return err
 		}
 		x, y, err := p.centre(ctx, e)
 		if err != nil {

@@ -37,18 +37,25 @@ type Page struct {
 	passkey       []byte // its credential's id
 	signCount     int64
 
-	mu     sync.Mutex
-	answer Answer
+	mu       sync.Mutex
+	requests map[network.RequestID]request // on their way
+	host     string                        // of the last document
+	answer   Answer
 }
 
-// Answer is what a server said to the last request for the page itself or by
-// one of its scripts.
+// Answer is what the page's server said last: to a request for the page
+// itself, or to one by which a script of the page sent something there.
 type Answer struct {
-	N       int    // counts the answers, from 1; 0: none yet
-	URL     string // may hold secrets, as every address may
-	Status  int    // 0: no answer came
-	Header  http.Header
-	Failure string // Chromium's word, such as net::ERR_CONNECTION_REFUSED
+	N        int    // counts the answers, from 1; 0: none yet
+	Document bool   // it is for the page itself
+	Status   int    // 0: no answer came
+	Failure  string // why not, in Chromium's words, such as net::ERR_CONNECTION_REFUSED
+	Header   http.Header
+}
+
+type request struct {
+	host     string
+	document bool
 }
 
 // attach starts the browser behind ctx and takes its first tab.
@@ -58,7 +65,9 @@ func (p *Page) attach(ctx context.Context) error {
 	}
 	context.AfterFunc(ctx, p.die)
 	c := chromedp.FromContext(ctx)
-	p.target = c.Target
+	p.mu.Lock()
+	p.target = c.Target // observe runs already
+	p.mu.Unlock()
 	// A page in a window behind others is typed into all the same.
 	_, err := cdp.Call(ctx, c.Target, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	if err != nil {
@@ -80,34 +89,55 @@ func (p *Page) observe(event any) {
 			_, _ = cdp.Call(p.alive, p.target, page.HandleJavaScriptDialog,
 				page.HandleJavaScriptDialogParams{Accept: ev.Type == page.DialogTypeBeforeunload})
 		}()
+	case *network.EventRequestWillBeSent:
+		p.sent(ev)
 	case *network.EventResponseReceived:
-		if answers(ev.Type) && p.main(ev.FrameID) {
-			header := make(http.Header)
-			for k, v := range ev.Response.Headers {
-				header.Set(k, fmt.Sprint(v))
-			}
-			p.note(Answer{URL: ev.Response.URL, Status: int(ev.Response.Status), Header: header})
+		header := make(http.Header)
+		for k, v := range ev.Response.Headers {
+			header.Set(k, fmt.Sprint(v))
 		}
+		p.answered(ev.RequestID, Answer{Status: int(ev.Response.Status), Header: header})
 	case *network.EventLoadingFailed:
-		if answers(ev.Type) && !ev.Canceled {
-			p.note(Answer{Failure: ev.ErrorText})
+		if !ev.Canceled {
+			p.answered(ev.RequestID, Answer{Failure: ev.ErrorText})
 		}
 	}
 }
 
-func answers(t network.ResourceType) bool {
-	return t == network.ResourceTypeDocument || t == network.ResourceTypeXHR || t == network.ResourceTypeFetch
-}
-
-// main reports whether id is the page itself: the frames in it are not ours.
-func (p *Page) main(id cdp.FrameID) bool {
-	return p.target == nil || string(id) == string(p.target.TargetID)
-}
-
-func (p *Page) note(a Answer) {
+// sent notes a request whose answer matters: one for the page itself, not for
+// a frame in it, or one by which a script sends something.
+func (p *Page) sent(ev *network.EventRequestWillBeSent) {
+	u, err := url.Parse(ev.Request.URL)
+	document := ev.Type == network.ResourceTypeDocument
+	script := (ev.Type == network.ResourceTypeXHR || ev.Type == network.ResourceTypeFetch) && ev.Request.Method != http.MethodGet
+	if err != nil || !document && !script {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a.N = p.answer.N + 1
+	if p.target == nil || string(ev.FrameID) != string(p.target.TargetID) {
+		return
+	}
+	if p.requests == nil {
+		p.requests = make(map[network.RequestID]request)
+	}
+	p.requests[ev.RequestID] = request{host: u.Host, document: document}
+}
+
+func (p *Page) answered(id network.RequestID, a Answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, ok := p.requests[id]
+	delete(p.requests, id)
+	switch {
+	case !ok:
+		return
+	case r.document:
+		p.host = r.host
+	case r.host != p.host:
+		return // somebody else's server
+	}
+	a.N, a.Document = p.answer.N+1, r.document
 	p.answer = a
 }
 
