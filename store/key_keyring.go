@@ -39,9 +39,10 @@ func (k keyringSource) String() string { return "keyring" }
 
 // Load asks the keyring for the key. ErrNoKeyring, ErrKeyLocked, ErrKeyMissing.
 func (k keyringSource) Load(ctx context.Context, account string) (Key, error) {
-	if _, err := bounded(ctx, k.patience, func(ctx context.Context) (struct{}, error) {
+	_, err := bounded(ctx, k.patience, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, k.ring.Ready(ctx)
-	}); err != nil {
+	})
+	if err != nil {
 		return Key{}, err
 	}
 	return k.get(ctx, account)
@@ -95,30 +96,27 @@ func keyringFailed(doing string, err error) error {
 
 const noKeyringHint = "start rotd in a session with a keyring, or keep the key elsewhere: --key file:PATH or --key credential:NAME"
 
-// bounded runs a call that knows no context until it answers, ctx ends or
-// patience runs out. A call that never answers keeps its goroutine until the
+// bounded runs a call that may not heed its context until it answers, ctx ends
+// or patience runs out. A call that never answers keeps its goroutine until the
 // process ends.
 func bounded[T any](ctx context.Context, patience time.Duration, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	type answer struct {
 		v   T
 		err error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		defer cancel()
 		v, err := call(ctx)
 		answers <- answer{v, err}
 	}()
 	select {
 	case a := <-answers:
-		return a.v, a.err
+		if a.err == nil || ctx.Err() == nil {
+			return a.v, a.err
+		}
 	case <-ctx.Done():
-	}
-	select {
-	case a := <-answers: // both were ready
-		return a.v, a.err
-	default:
 	}
 	var none T
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,6 +105,19 @@ func TestNoSessionBusIsNoKeyring(t *testing.T) {
 	}
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+filepath.Join(t.TempDir(), "nowhere"))
 	checkNoKeyring(t, "a bus address that leads nowhere")
+}
+
+func TestSilentSessionBusIsGivenUp(t *testing.T) {
+	dir := must[string](t)(os.MkdirTemp("", "t"))
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	silent := must[net.Listener](t)(net.Listen("unix", filepath.Join(dir, "bus"))) // nobody accepts
+	defer silent.Close()
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	_, err := keyringSource{osKeyring{}, 50 * time.Millisecond}.Load(t.Context(), "a")
+	if !errors.Is(err, ErrKeyLocked) || HintOf(err) == "" {
+		t.Errorf("Load: %v (hint %q)", err, HintOf(err))
+	}
 }
 
 // busAddressIn is busAddress in a session with this runtime directory only.
