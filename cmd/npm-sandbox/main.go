@@ -145,7 +145,10 @@ func serve(ctx context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	defer srv.Close()
-	ready := map[string]string{"site": srv.URL, "registry": srv.URL}
+	ready := struct {
+		Site     string `json:"site"`
+		Registry string `json:"registry"`
+	}{srv.URL, srv.URL}
 	if err := json.NewEncoder(stdout).Encode(ready); err != nil {
 		return fmt.Errorf("say that it is ready: %w", err)
 	}

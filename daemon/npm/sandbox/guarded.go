@@ -21,10 +21,12 @@ func (s *Sandbox) guardedRoutes(mux *http.ServeMux) {
 		"PUT /-/team/{org}/{team}/user", "PUT /-/team/{org}/{team}/package",
 		"DELETE /{path...}", // unpublish
 	} {
-		mux.HandleFunc(pattern, s.guarded(func(w http.ResponseWriter, _ *http.Request) {
-			refuse(w, http.StatusNotImplemented, "the sandbox does not play this")
-		}))
+		mux.HandleFunc(pattern, s.guarded(notPlayed))
 	}
+}
+
+func notPlayed(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, http.StatusNotImplemented, "the sandbox does not play this")
 }
 
 // guarded lets only those through that may manage the account, with an OTP.

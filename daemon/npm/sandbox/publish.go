@@ -32,8 +32,13 @@ type release struct {
 	version           *version
 }
 
-// putPackage is a publication, or a deprecation when nothing is attached.
+// putPackage is a publication, or a deprecation when nothing is attached; at
+// a revision it is the beginning of `npm unpublish`.
 func (s *Sandbox) putPackage(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.URL.Path, "/-rev/") {
+		s.guarded(notPlayed)(w, r)
+		return
+	}
 	name, file, ok := packagePath(r)
 	if !ok || file != "" {
 		s.nothingHere(w, r)

@@ -130,9 +130,12 @@ func (s *Sandbox) described(t *granularToken) map[string]any {
 	d := map[string]any{
 		"key": t.Key, "name": t.Name, "description": t.Description, "token": redactedToken(t.Value),
 		"bypass_2fa": t.Bypass2FA, "readonly": !t.writes(),
-		"cidr": t.CIDR, "cidr_whitelist": t.CIDR,
+		"cidr": t.CIDR, "cidr_whitelist": nil,
 		"revoked": nil, "created": t.Created, "updated": nil, "accessed": t.Accessed,
 		"permissions": t.permissions(), "scopes": t.scopeList(),
+	}
+	if len(t.CIDR) > 0 {
+		d["cidr_whitelist"] = t.CIDR
 	}
 	if s.switches.AnswerSpelling != "expires" {
 		d["expiry"] = t.Expiry
