@@ -152,7 +152,7 @@ func (a *Account) Accepts(ctx context.Context, value secret.Text) (bool, error) 
 // an ErrSessionExpired.
 func (a *Account) whoami(ctx context.Context, doing string, value secret.Text) (string, error) {
 	if !sane(value.Reveal(), 1, maxToken) {
-		return "", &Error{Kind: ErrGarbled, Message: doing + ": what is kept as its value is no token"}
+		return "", &Error{Kind: ErrGarbled, Message: doing + ": what is kept as its value is no token", Hint: "rotate it"}
 	}
 	a.know(value)
 	ans, err := a.reg.do(ctx, call{doing: doing, method: http.MethodGet, path: "/-/whoami", command: "whoami", bearer: value})

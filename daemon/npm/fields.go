@@ -73,6 +73,12 @@ func (f fields) texts(names ...string) []string {
 	return all
 }
 
+// list reports whether the named field is a list, if only an empty one.
+func (f fields) list(name string) bool {
+	_, ok := f[name].([]any)
+	return ok
+}
+
 // objects is a field that is a list of objects.
 func (f fields) objects(name string) []fields {
 	var all []fields

@@ -86,33 +86,35 @@ func (c *comparison) compare(got rotate.Token, want store.Shape) {
 }
 
 // permission compares what a token may do with packages (and scopes) or with
-// orgs. The list tells only read and write: a stage-only token shows as write
-// (npm-facts B.6).
+// orgs.
 func (c *comparison) permission(what, kind, flat, asked string, hasTargets bool) {
-	got, told := c.action(kind, flat)
-	if !told {
-		if hasTargets {
-			c.untold = append(c.untold, what)
-		}
-		return
-	}
 	if asked == "" { // npm's default (B.5)
 		asked = ipc.PermissionNone
 		if hasTargets {
 			asked = ipc.PermissionRead
 		}
 	}
-	if got != asked && (asked != ipc.PermissionStage || got != ipc.PermissionWrite) {
+	got := c.told.text(flat)
+	if got == "" {
+		got = c.action(kind)
+		// The list tells only read and write: a stage-only token shows as
+		// write (npm-facts B.6).
+		if asked == ipc.PermissionStage && got == ipc.PermissionWrite {
+			return
+		}
+	}
+	switch {
+	case got == "" && hasTargets:
+		c.untold = append(c.untold, what)
+	case got != "" && got != asked:
 		c.differ(what, asked, got)
 	}
 }
 
-func (c *comparison) action(kind, flat string) (got string, told bool) {
-	if s := c.told.text(flat); s != "" {
-		return s, true
-	}
-	if c.told["permissions"] != nil {
-		got = ipc.PermissionNone
+// action reads the list's permissions; empty where they are not told.
+func (c *comparison) action(kind string) string {
+	if c.told.list("permissions") {
+		got := ipc.PermissionNone
 		for _, p := range c.told.objects("permissions") {
 			name := p.text("name", "type")
 			if !strings.HasPrefix(name, kind) && (kind != "package" || !strings.HasPrefix(name, "scope")) {
@@ -120,26 +122,26 @@ func (c *comparison) action(kind, flat string) (got string, told bool) {
 			}
 			switch action := p.text("action", "permission"); {
 			case strings.Contains(action, "write"):
-				return ipc.PermissionWrite, true
+				return ipc.PermissionWrite
 			case strings.Contains(action, "read"):
 				got = ipc.PermissionRead
 			}
 		}
-		return got, true
+		return got
 	}
 	// Older registries have one flag for the whole token.
 	if readonly, ok := c.told.truth("readonly"); ok && kind == "package" {
 		if readonly {
-			return ipc.PermissionRead, true
+			return ipc.PermissionRead
 		}
-		return ipc.PermissionWrite, true
+		return ipc.PermissionWrite
 	}
-	return "", false
+	return ""
 }
 
 // targets compares the packages, scopes and orgs.
 func (c *comparison) targets(want store.Shape) {
-	if c.told["scopes"] == nil {
+	if !c.told.list("scopes") {
 		if !want.PackagesAll || len(want.Orgs) > 0 {
 			c.untold = append(c.untold, "packages, scopes and orgs")
 		}
