@@ -8,27 +8,43 @@ package secret
 import (
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 )
 
 const redacted = "[redacted]"
 
-// Text is a secret string. The zero value is the absent secret.
-type Text struct{ s string }
+// Text is a secret string. The zero value is the absent secret. Compare with
+// Equal: == compares where two are kept, not what they are.
+//
+// It holds a pointer because fmt calls no methods of what is in an unexported
+// field; of a string it would print the text there, of a pointer the address.
+type Text struct{ p *string }
 
-// New wraps s.
-func New(s string) Text { return Text{s} }
+// New wraps s. The empty string is the absent secret.
+func New(s string) Text {
+	if s == "" {
+		return Text{}
+	}
+	return Text{&s}
+}
 
-// Reveal returns the secret itself. Every call is a place to review.
-func (t Text) Reveal() string { return t.s }
+// Reveal returns the secret itself, "" where there is none. Every call is a
+// place to review.
+func (t Text) Reveal() string {
+	if t.p == nil {
+		return ""
+	}
+	return *t.p
+}
 
 // IsZero reports whether there is no secret. encoding/json's omitzero uses it.
-func (t Text) IsZero() bool { return t.s == "" }
+func (t Text) IsZero() bool { return t.p == nil }
 
 // Equal compares in a time that does not depend on where the two differ.
 func (t Text) Equal(u Text) bool {
-	return subtle.ConstantTimeCompare([]byte(t.s), []byte(u.s)) == 1
+	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(u.Reveal())) == 1
 }
 
 // Format redacts under every verb and flag.
@@ -48,10 +64,12 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // UnmarshalJSON takes a JSON string as the secret.
 func (t *Text) UnmarshalJSON(b []byte) error {
-	if err := json.Unmarshal(b, &t.s); err != nil {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
 		// encoding/json quotes what it was given: keep that out of the error.
-		return fmt.Errorf("a secret must be a JSON string")
+		return errors.New("a secret must be a JSON string")
 	}
+	*t = New(s)
 	return nil
 }
 
@@ -61,10 +79,10 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 type Wire struct{ Text }
 
 // NewWire wraps s.
-func NewWire(s string) Wire { return Wire{Text{s}} }
+func NewWire(s string) Wire { return Wire{New(s)} }
 
 // MarshalJSON reveals.
-func (w Wire) MarshalJSON() ([]byte, error) { return json.Marshal(w.s) }
+func (w Wire) MarshalJSON() ([]byte, error) { return json.Marshal(w.Reveal()) }
 
 // MarshalText reveals nothing: it is what map keys and text handlers use.
 func (w Wire) MarshalText() ([]byte, error) { return []byte(redacted), nil }

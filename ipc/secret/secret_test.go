@@ -22,9 +22,14 @@ func TestNothingPrintsASecret(t *testing.T) {
 	}
 	text := secret.New(value)
 	h := holder{T: text, P: &text, W: secret.NewWire(value)}
+	hidden := struct {
+		t secret.Text
+		w secret.Wire
+		m map[string]secret.Text
+	}{text, h.W, map[string]secret.Text{"k": text}}
 
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10s", "%T %v"} {
-		for _, x := range []any{h, &h, h.T, h.W, []secret.Text{text}, map[string]secret.Wire{"k": h.W}} {
+		for _, x := range []any{h, &h, h.T, h.W, []secret.Text{text}, map[string]secret.Wire{"k": h.W}, hidden, &hidden} {
 			if out := fmt.Sprintf(verb, x); strings.Contains(out, value) || strings.Contains(out, fmt.Sprintf("%x", value)) {
 				t.Errorf("%s of %T prints the secret", verb, x)
 			}
