@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -61,9 +62,17 @@ func (k Key) encode() string {
 
 var errNotAKey = errors.New("not a master key")
 
-// decodeKey reads what encode wrote; space around it does not count.
+// decodeKey reads what encode wrote, with space around it, and the two other
+// ways in which people write 32 bytes down: as they are, and in hexadecimal.
 func decodeKey(s string) (Key, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(s))
+	if len(s) == keySize {
+		return NewKey([]byte(s))
+	}
+	s = strings.TrimSpace(s)
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	if len(s) == hex.EncodedLen(keySize) {
+		b, err = hex.DecodeString(s)
+	}
 	if err != nil || len(b) != keySize {
 		// The decoder's error would quote a part of the key.
 		return Key{}, errNotAKey

@@ -12,7 +12,7 @@ import (
 )
 
 // keyFile is a master key in a file of its own: 32 bytes in standard base64,
-// one line. The file is a regular one, ours, and closed to everybody else.
+// one line; decodeKey says what else is taken. The file is a regular one, ours, and closed to everybody else.
 //
 // A symlink is followed, as secret managers place such files by them, and the
 // file that was opened in the end is the one that is checked.
@@ -24,8 +24,7 @@ func (p keyFile) Load(context.Context, string) (Key, error) {
 	// O_NONBLOCK: a fifo at that path must not stop the daemon.
 	f, err := os.OpenFile(string(p), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Key{}, withHint(fmt.Errorf("%s: %w", p, ErrKeyMissing),
-			"put the key file back where it was, or name the place where it is now with --key; without it what was sealed cannot be opened")
+		return Key{}, p.missing("there is no such file")
 	}
 	if err != nil {
 		return Key{}, withHint(fmt.Errorf("read the master key: %w", err), "make %s readable for the user that rotd runs as", string(p))
@@ -44,12 +43,20 @@ func (p keyFile) Load(context.Context, string) (Key, error) {
 	if info.Mode().Perm()&0o177 != 0 {
 		return Key{}, withHint(fmt.Errorf("%s has mode %04o: others than its owner could use it", p, info.Mode().Perm()), "chmod 600 %s", string(p))
 	}
+	if info.Size() == 0 { // as mktemp makes it: a place, and no key yet
+		return Key{}, p.missing("it is empty")
+	}
 	return readKey(f, p.String())
+}
+
+func (p keyFile) missing(why string) error {
+	return withHint(fmt.Errorf("%s: %w: %s", p, ErrKeyMissing, why),
+		"put the key file back where it was, or name the place where it is now with --key; without it what was sealed cannot be opened")
 }
 
 // Create writes the key beside its place, waits for the disk, and only then
 // gives it its name: a file of that name is always a whole key. A link never
-// replaces what is there.
+// replaces what is there; only an empty file is.
 func (p keyFile) Create(context.Context, string) (_ Key, err error) {
 	defer func() {
 		if err != nil {
@@ -71,10 +78,19 @@ func (p keyFile) Create(context.Context, string) (_ Key, err error) {
 	if err := f.Sync(); err != nil {
 		return Key{}, err
 	}
-	if err := os.Link(f.Name(), string(p)); err != nil {
+	err = os.Link(f.Name(), string(p))
+	if errors.Is(err, fs.ErrExist) && isEmpty(string(p)) {
+		err = os.Rename(f.Name(), string(p))
+	}
+	if err != nil {
 		return Key{}, err
 	}
 	return k, syncDir(dir)
+}
+
+func isEmpty(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
 }
 
 // readKey reads a key of the source called from.
@@ -85,7 +101,7 @@ func readKey(r io.Reader, from string) (Key, error) {
 	}
 	k, err := decodeKey(string(b))
 	if err != nil {
-		return Key{}, withHint(fmt.Errorf("%s: %w", from, err), "a master key is 32 bytes in base64, as `head -c 32 /dev/urandom | base64` prints them")
+		return Key{}, withHint(fmt.Errorf("%s: %w", from, err), "a master key is 32 bytes, best in base64, as `head -c 32 /dev/urandom | base64` prints them")
 	}
 	return k, nil
 }

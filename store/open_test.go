@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -37,8 +39,8 @@ func TestEverythingIsForTheOwnerAlone(t *testing.T) {
 	}
 }
 
-func TestDirectoryOpenToOthersIsRefused(t *testing.T) {
-	for _, mode := range []fs.FileMode{0o750, 0o705, 0o777} {
+func TestDirectoryThatOthersMayWriteToIsRefused(t *testing.T) {
+	for _, mode := range []fs.FileMode{0o770, 0o702, 0o777} {
 		st := newState(t)
 		ok(t, os.Mkdir(st.dir, 0o700))
 		ok(t, os.Chmod(st.dir, mode))
@@ -46,6 +48,54 @@ func TestDirectoryOpenToOthersIsRefused(t *testing.T) {
 		if err == nil || !strings.Contains(HintOf(err), "chmod 700 "+st.dir) {
 			t.Errorf("mode %04o: %v (hint %q)", mode, err, HintOf(err))
 		}
+	}
+}
+
+func TestEmptyDirectoryIsClosedToOthers(t *testing.T) {
+	st := newState(t)
+	ok(t, os.Mkdir(st.dir, 0o755))
+	s := must[*Store](t)(Open(t.Context(), st.dir, st.keys, Options{}))
+	ok(t, s.Close())
+	if mode := must[fs.FileInfo](t)(os.Stat(st.dir)).Mode().Perm(); mode != 0o700 {
+		t.Errorf("the directory has mode %04o", mode)
+	}
+}
+
+func TestDirectoryWithOtherFilesKeepsItsMode(t *testing.T) {
+	st := newState(t)
+	ok(t, os.Mkdir(st.dir, 0o755))
+	ok(t, os.WriteFile(filepath.Join(st.dir, "other"), nil, 0o644))
+	s := must[*Store](t)(Open(t.Context(), st.dir, st.keys, Options{}))
+	ok(t, s.Close())
+	if mode := must[fs.FileInfo](t)(os.Stat(st.dir)).Mode().Perm(); mode != 0o755 {
+		t.Errorf("the directory has mode %04o", mode)
+	}
+	if mode := must[fs.FileInfo](t)(os.Stat(filepath.Join(st.dir, "rotd.db"))).Mode().Perm(); mode != 0o600 {
+		t.Errorf("the database has mode %04o", mode)
+	}
+}
+
+// TestKeysThatPeopleMake are key files as found in the wild. Each opens a new
+// state, and the same state again.
+func TestKeysThatPeopleMake(t *testing.T) {
+	raw := bytes.Repeat([]byte{0x20, 0xff}, keySize/2) // spaces too: they are part of it
+	for name, content := range map[string][]byte{
+		"raw":                raw,
+		"hexadecimal":        []byte(hex.EncodeToString(raw) + "\n"),
+		"base64":             []byte(base64.StdEncoding.EncodeToString(raw) + "\n"),
+		"empty, as mktemp's": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newState(t)
+			ok(t, os.WriteFile(string(st.keys), content, 0o600))
+			for range 2 {
+				s := must[*Store](t)(Open(t.Context(), st.dir, st.keys, Options{}))
+				ok(t, s.Close())
+			}
+			if mode := must[fs.FileInfo](t)(os.Stat(string(st.keys))).Mode().Perm(); mode != 0o600 {
+				t.Errorf("the key has mode %04o", mode)
+			}
+		})
 	}
 }
 

@@ -52,7 +52,7 @@ func Open(ctx context.Context, dir string, keys KeySource, opts Options) (*Store
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
-	if err := prepareDir(dir); err != nil {
+	if err := prepareDir(dir, s.log); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, "rotd.db")
