@@ -25,9 +25,14 @@ const (
 	CodeCancelled        Code = "cancelled"           // the daemon is stopping, or the caller went away
 	CodeStorage          Code = "storage"             // the database cannot be written or read
 
+	CodeLocal            Code = "local"               // rot's own: a file or a program on its side
+
 	// 2, usage.
 	CodeBadRequest    Code = "bad_request"    // a request that makes no sense
 	CodeShapeRequired Code = "shape_required" // the first rotation must say what the token is for
+
+	// 3, rot's own: no daemon behind the socket.
+	CodeNoDaemon Code = "no_daemon"
 
 	// 4, no such reference.
 	CodeNotFound  Code = "not_found"
@@ -73,8 +78,10 @@ var codes = map[Code]struct{ HTTP, Exit int }{
 	CodeNoValue:          {409, ExitFailed},
 	CodeCancelled:        {503, ExitFailed},
 	CodeStorage:          {500, ExitFailed},
+	CodeLocal:            {500, ExitFailed},
 	CodeBadRequest:       {400, ExitUsage},
 	CodeShapeRequired:    {422, ExitUsage},
+	CodeNoDaemon:         {503, ExitUnreachable},
 	CodeNotFound:         {404, ExitNotFound},
 	CodeAmbiguous:        {409, ExitNotFound},
 	CodeNotAllowed:       {403, ExitNotAllowed},

@@ -1,0 +1,165 @@
+package helper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"rotd/ipc"
+	"rotd/ipc/secret"
+)
+
+var connectNPM = command{
+	name: "connect npm",
+	line: "connect an npm account: makes its passcard",
+	run:  runConnect,
+	help: `rot connect npm
+rot connect npm --registry http://localhost:4873
+rot connect npm --username ada --password-file pw.txt \
+    --totp-secret-file totp.txt --remember password,totp --json
+pass npm | rot connect npm --username ada --password-file - --remember password
+
+usage: rot connect npm [flags]
+
+Signs in to npm and keeps the session, sealed, in rotd: a passcard. It prints
+the passcard's reference, which rot rotate takes. Connecting the same account
+again renews its passcard, and the reference stays.
+
+What the flags do not say rotd asks on the terminal; where there is none (a
+script), rot ends with status 6 and names the flag.
+
+  --username U           the npm user name, not the e-mail address
+  --password-file F      the file with the password; - is the standard input
+  --totp-secret-file F   the file with the authenticator's secret: base32, or
+                         an otpauth:// address
+  --passkey-file F       the file with a software security key, in JSON:
+                         {"rpId","credentialId","userHandle","privateKey",
+                         "signCount","isResidentCredential"}
+  --remember WHAT,…      what rotd keeps, sealed, to rotate without you:
+                         password, totp, passkey
+  --terminal             ask here rather than in a browser window
+  --registry URL         another registry than npm's public one
+  --name NAME            a name for the passcard, usable as a reference
+  --json                 {"passcard":"rot://pas_…"}
+  --socket PATH          rotd's socket (else ROTD_SOCKET, else the usual one)
+
+What --remember keeps can be used by whoever runs as you on this machine.
+Without it npm's second factor is yours to pass at every rotation.
+Secrets are read from files, never from flags: flags show up in ps.
+`,
+}
+
+func runConnect(ctx context.Context, c *call, args []string) error {
+	fs := c.flags()
+	var (
+		req                     ipc.Connect
+		password, totp, passkey string
+	)
+	fs.StringVar(&req.Registry, "registry", "", "")
+	fs.StringVar(&req.Username, "username", "", "")
+	fs.StringVar(&req.Name, "name", "", "")
+	fs.StringSliceVar(&req.Remember, "remember", nil, "")
+	fs.BoolVar(&req.Terminal, "terminal", false, "")
+	fs.StringVar(&password, "password-file", "", "")
+	fs.StringVar(&totp, "totp-secret-file", "", "")
+	fs.StringVar(&passkey, "passkey-file", "", "")
+	if err := c.noArgs(fs, args); err != nil {
+		return err
+	}
+	for _, word := range req.Remember {
+		if !slices.Contains([]string{"password", "totp", "passkey"}, word) {
+			return c.usage(fmt.Sprintf("--remember takes password, totp and passkey, not %q", word))
+		}
+	}
+	err := errors.Join(
+		c.secretFile("password-file", password, &req.Password),
+		c.secretFile("totp-secret-file", totp, &req.TOTPSecret),
+		c.passkeyFile(passkey, &req.Passkey),
+	)
+	if err != nil {
+		return err
+	}
+	person, ok := c.person()
+	if ok {
+		defer person.close()
+	}
+	req.Interactive = ok
+	result, err := c.follow(ctx, "connecting…", ipc.PathPasscards, req, person)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(map[string]string{"passcard": result.Passcard})
+	}
+	c.done("connected " + result.Passcard)
+	return nil
+}
+
+// maxSecret is far beyond any password, key or address of one.
+const maxSecret = 64 << 10
+
+// secretFile reads the file that a flag names, without one line end. No name is
+// no secret.
+func (c *call) secretFile(flag, name string, into *secret.Wire) error {
+	if name == "" {
+		return nil
+	}
+	text, err := c.readSecret(flag, name)
+	if err != nil {
+		return err
+	}
+	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+	if text == "" {
+		return local("put the secret into it, or leave the flag out to be asked", "--%s: %s is empty", flag, name)
+	}
+	*into = secret.NewWire(text)
+	return nil
+}
+
+func (c *call) passkeyFile(name string, into **ipc.Passkey) error {
+	if name == "" {
+		return nil
+	}
+	text, err := c.readSecret("passkey-file", name)
+	if err != nil {
+		return err
+	}
+	var key ipc.Passkey
+	// The JSON error stays here: it quotes what it has read.
+	if json.Unmarshal([]byte(text), &key) != nil || key.RPID == "" || key.CredentialID == "" || key.PrivateKey.IsZero() {
+		return local("rot connect npm --help names its fields", "--passkey-file: %s is not a passkey in JSON", name)
+	}
+	*into = &key
+	return nil
+}
+
+// readSecret reads a file, or the standard input, which has only one reader.
+func (c *call) readSecret(flag, name string) (string, error) {
+	in := c.Stdin
+	if name == "-" {
+		if c.stdinUsed {
+			return "", c.usage("only one of the flags can read the standard input")
+		}
+		c.stdinUsed = true
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", local("name a file that is there and that you may read", "--%s: %v", flag, err)
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxSecret+1))
+	if err != nil {
+		return "", local("", "--%s: %v", flag, err)
+	}
+	if len(b) > maxSecret {
+		return "", local("name the file with the secret alone", "--%s: %s is too long for a secret", flag, name)
+	}
+	return string(b), nil
+}

@@ -1,0 +1,232 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"rotd/helper/npmrc"
+	"rotd/ipc"
+)
+
+var execCommand = command{
+	name: "exec",
+	line: "run a command that has the present value",
+	run:  runExec,
+	help: `rot exec rot://rot_a2c4q7 -- npm publish
+rot exec ci -- npm install
+rot exec ci -- ./release.sh --dry-run
+
+usage: rot exec [--socket PATH] REF -- CMD [ARG…]
+
+Runs CMD with the ROT's present token, for it and its children alone:
+  NODE_AUTH_TOKEN, NPM_TOKEN  the token
+  NPM_CONFIG_USERCONFIG       a private copy of your .npmrc, with the token of
+                              the ROT's registry in it. It lies in memory
+                              (XDG_RUNTIME_DIR, or /dev/shm), only you can read
+                              it, and it is removed when CMD ends.
+npm, pnpm, Bun and Yarn 1 read that file; Yarn 2 and later does not.
+
+For a registry other than npm's public one, the copy names it as the default
+registry unless your .npmrc or NPM_CONFIG_REGISTRY names one. A variable that
+would hide the token (npm_config_//HOST/:_authToken) is kept from CMD; where the
+project's own .npmrc hides it, rot says so. What CMD writes into its user
+config (npm config set, npm login) is gone afterwards.
+
+Signals are passed on. The exit status is that of CMD, 128 and the signal's
+number when one killed it, 127 when there is no such command, 126 when it
+cannot be run. rot's own failures have rot's own statuses, before CMD starts.
+`,
+}
+
+// The shell's statuses for a command that could not be started.
+const (
+	exitNotFound      = 127
+	exitNotExecutable = 126
+)
+
+func runExec(ctx context.Context, c *call, args []string) error {
+	flags := c.flags()
+	flags.SetInterspersed(false)
+	if err := c.parse(flags, args); err != nil {
+		return err
+	}
+	args = flags.Args()
+	if len(args) == 0 {
+		return c.usage("it is not said which reference")
+	}
+	ref, err := c.ref(args[0])
+	if err != nil {
+		return err
+	}
+	argv := args[1:]
+	switch {
+	case len(argv) > 0 && argv[0] == "--":
+		argv = argv[1:]
+	case len(argv) > 0 && strings.HasPrefix(argv[0], "-"):
+		return c.usage(fmt.Sprintf("%q stands after the reference: rot's flags stand before it, the command after --", argv[0]))
+	}
+	if len(argv) == 0 {
+		return c.usage("it is not said which command to run: rot exec REF -- CMD")
+	}
+	path, err := lookPath(argv[0], c.Getenv("PATH"))
+	if err != nil {
+		return c.cannotRun(argv[0], err)
+	}
+	tok, err := c.token(ctx, ref)
+	if err != nil {
+		return err
+	}
+	return c.runWith(tok, path, argv)
+}
+
+// runWith runs the command with the token. Signals are taken from the moment on
+// that there is something to remove.
+func (c *call) runWith(tok ipc.Token, path string, argv []string) error {
+	signals := make(chan os.Signal, 16)
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
+		if !signal.Ignored(s) { // by nohup, say
+			signal.Notify(signals, s)
+		}
+	}
+	defer signal.Stop(signals)
+	config, remove, err := c.privateConfig(tok)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	p, err := os.StartProcess(path, argv, &os.ProcAttr{
+		Env:   c.childEnv(tok, config),
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+	})
+	if err != nil {
+		return c.cannotRun(argv[0], err)
+	}
+	ended := make(chan struct{})
+	go c.forward(signals, ended, p)
+	state, err := p.Wait()
+	close(ended)
+	if err != nil {
+		return local("", "wait for %s: %v", argv[0], err)
+	}
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return exitStatus(128 + int(ws.Signal()))
+	}
+	if state.ExitCode() != 0 {
+		return exitStatus(state.ExitCode())
+	}
+	return nil
+}
+
+// forward passes signals on to the child. What a person types reaches the whole
+// foreground of the terminal, the child too: that is not sent again.
+func (c *call) forward(signals <-chan os.Signal, ended <-chan struct{}, p *os.Process) {
+	for {
+		select {
+		case <-ended:
+			return
+		case s := <-signals:
+			typed := s == unix.SIGINT || s == unix.SIGQUIT
+			if typed && c.inForeground() {
+				continue
+			}
+			_ = p.Signal(s)
+		}
+	}
+}
+
+// inForeground tells whether what is typed on the terminal reaches us.
+func (c *call) inForeground() bool {
+	if c.OpenTTY == nil {
+		return false
+	}
+	tty, err := c.OpenTTY()
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// childEnv is our environment with the token, and without what would hide it.
+func (c *call) childEnv(tok ipc.Token, config string) []string {
+	key, _ := npmrc.Key(tok.Registry) // privateConfig has found it good
+	env := slices.DeleteFunc(slices.Clone(c.Environ), func(kv string) bool {
+		k, _, _ := strings.Cut(kv, "=")
+		return k == "NODE_AUTH_TOKEN" || k == "NPM_TOKEN" || isNpmConfig(k, "userconfig") || isTokenVariable(k, key)
+	})
+	return append(env,
+		"NODE_AUTH_TOKEN="+tok.Value.Reveal(),
+		"NPM_TOKEN="+tok.Value.Reveal(),
+		"NPM_CONFIG_USERCONFIG="+config,
+	)
+}
+
+// errNotExecutable: the file is there.
+var errNotExecutable = errors.New("permission denied")
+
+// lookPath finds a command as a shell does.
+func lookPath(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, executable(name)
+	}
+	err := fs.ErrNotExist
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, name)
+		if dir == "" || dir == "." {
+			file = "./" + name
+		}
+		ferr := executable(file)
+		if ferr == nil {
+			return file, nil
+		}
+		if errors.Is(ferr, errNotExecutable) {
+			err = ferr
+		}
+	}
+	return "", err
+}
+
+func executable(file string) error {
+	fi, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return err
+	case fi.IsDir() || fi.Mode()&0o111 == 0:
+		return errNotExecutable
+	}
+	return nil
+}
+
+// cannotRun says why the command does not start, and ends with the status that
+// a shell gives for it.
+func (c *call) cannotRun(name string, err error) error {
+	e, code := &ipc.Error{Code: ipc.CodeLocal}, exitNotExecutable
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		code = exitNotFound
+		e.Message = "there is no command " + name
+		e.Hint = "check its name, and PATH"
+		if strings.Contains(name, "/") {
+			e.Hint = "check its path, and the interpreter in its first line"
+		}
+	case errors.Is(err, syscall.ENOEXEC):
+		e.Message = name + " is neither a program nor a script with an interpreter in its first line"
+		e.Hint = "name the interpreter: rot exec REF -- sh " + name
+	default:
+		e.Message = fmt.Sprintf("%s cannot be run: %v", name, err)
+		e.Hint = "make it executable, or name its interpreter before it"
+	}
+	c.tell(e)
+	return exitStatus(code)
+}

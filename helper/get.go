@@ -1,0 +1,61 @@
+package helper
+
+import (
+	"context"
+	"errors"
+
+	"rotd/ipc"
+)
+
+var get = command{
+	name: "get",
+	line: "print the present value of a ROT",
+	run:  runGet,
+	help: `rot get rot://rot_a2c4q7
+rot get ci
+NPM_TOKEN=$(rot get ci) ./release.sh
+rot get ci --json
+
+usage: rot get REF [--json]
+
+Prints the token that is valid now, and a line end: nothing else, and
+nothing on stderr. Ask every time you need it rather than keeping it: the
+value changes, the reference does not. From the first rotation on there is
+an answer at every moment, also while a rotation runs or after one failed.
+
+REF is rot://rot_…, the id without rot://, the beginning of one that fits
+no other (4 characters after the underscore or more), or the name you gave.
+dotenvx:// works in the place of rot://.
+
+  --json         the value with its generation, expiry and registry
+  --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
+
+A command that needs the token does not need it on your screen or in your
+shell's history: rot exec REF -- CMD.
+`,
+}
+
+func runGet(ctx context.Context, c *call, args []string) error {
+	ref, err := c.parseRef(c.flags(), args)
+	if err != nil {
+		return err
+	}
+	tok, err := c.token(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(tok)
+	}
+	c.print(tok.Value.Reveal() + "\n")
+	return nil
+}
+
+// token asks rotd for the present value of a ROT.
+func (c *call) token(ctx context.Context, ref string) (tok ipc.Token, err error) {
+	err = c.client().Get(ctx, ipc.Path(ipc.PathToken, ref), &tok)
+	if err == nil && tok.Value.IsZero() {
+		err = &ipc.ProtocolError{Socket: c.socket, Cause: errors.New("there is no value in it")}
+	}
+	return tok, err
+}

@@ -1,0 +1,216 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"rotd/ipc"
+)
+
+// Env is what rot has of its surroundings. A test brings its own.
+type Env struct {
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+
+	StdinTTY  bool // Stdin is a terminal
+	StdoutTTY bool // Stdout is one
+	StderrTTY bool // Stderr is one
+	Width     int  // of that one, in columns; 0 where it is not known
+	// OpenTTY opens the terminal that questions are asked on.
+	OpenTTY func() (*os.File, error)
+
+	Environ []string // "K=V"; of two values the last counts
+	Dir     string   // the working directory
+	UID     int
+	GOOS    string
+	Now     func() time.Time
+}
+
+// Getenv is os.Getenv for e.Environ.
+func (e *Env) Getenv(name string) string {
+	for i := len(e.Environ) - 1; i >= 0; i-- {
+		if k, v, _ := strings.Cut(e.Environ[i], "="); k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// command is one of rot's.
+type command struct {
+	name string // "connect npm"
+	line string // what it does, for the overview
+	help string
+	run  func(ctx context.Context, c *call, args []string) error
+}
+
+// text is what --help prints.
+func (cmd command) text(all []command) string {
+	if cmd.help == "" {
+		return overview(all)
+	}
+	return cmd.help
+}
+
+// commands are all of rot's, in the order of the overview.
+var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, ls, status, version, help}
+
+// call is one run of rot.
+type call struct {
+	*Env
+	tui
+	command command
+	all     []command
+	socket  string
+	json    bool
+	// stdinUsed: a flag was "-". That Stdin is no terminal then says nothing
+	// about whether a person is there.
+	stdinUsed bool
+}
+
+// errHelp asks for the command's help.
+var errHelp = errors.New("help")
+
+// Run runs rot with the arguments after its name and returns the exit status.
+// The end of ctx is the user's Ctrl-C.
+func Run(ctx context.Context, env *Env, args []string) int {
+	c := &call{Env: env, tui: newTUI(env), command: help, all: commands}
+	err := c.dispatch(ctx, args)
+	c.tui.progressDone()
+	var status exitStatus
+	switch {
+	case err == nil:
+		return ipc.ExitOK
+	case errors.Is(err, errHelp):
+		c.print(c.command.text(c.all))
+		return ipc.ExitOK
+	case errors.As(err, &status):
+		return int(status)
+	}
+	e := asError(err)
+	c.tell(e)
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return e.Code.Exit()
+}
+
+// tell prints an error in the form that the user asked for.
+func (c *call) tell(e *ipc.Error) {
+	if c.json {
+		c.printError(e)
+	} else {
+		c.errorf(e)
+	}
+}
+
+// dispatch finds the command. The global flags may stand before it, too.
+func (c *call) dispatch(ctx context.Context, args []string) error {
+	global := c.flags()
+	global.SetInterspersed(false)
+	if err := c.parse(global, args); err != nil {
+		return err
+	}
+	args = global.Args()
+	if len(args) == 0 {
+		return errHelp
+	}
+	cmd, rest, err := c.find(args)
+	if err != nil {
+		return err
+	}
+	c.command = cmd
+	return cmd.run(ctx, c, rest)
+}
+
+// find splits args into a command and what follows its name.
+func (c *call) find(args []string) (command, []string, error) {
+	line := strings.Join(args, " ") + " "
+	for _, cmd := range c.all {
+		if strings.HasPrefix(line, cmd.name+" ") {
+			return cmd, args[strings.Count(cmd.name, " ")+1:], nil
+		}
+	}
+	if args[0] == "connect" {
+		return command{}, nil, usage("connect to what? npm is all there is", "rot connect npm")
+	}
+	return command{}, nil, usage(fmt.Sprintf("there is no command %q", args[0]), "rot help lists them")
+}
+
+// flags makes the set of the present command, with the global flags in it.
+func (c *call) flags() *pflag.FlagSet {
+	fs := pflag.NewFlagSet("rot "+c.command.name, pflag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	fs.StringVar(&c.socket, "socket", c.socket, "")
+	fs.BoolVar(&c.json, "json", c.json, "")
+	return fs
+}
+
+func (c *call) parse(fs *pflag.FlagSet, args []string) error {
+	switch err := fs.Parse(args); {
+	case err == nil:
+		return nil
+	case errors.Is(err, pflag.ErrHelp):
+		return errHelp
+	default:
+		return c.usage(err.Error())
+	}
+}
+
+// parseRef parses the arguments of a command that takes one reference and
+// nothing else.
+func (c *call) parseRef(fs *pflag.FlagSet, args []string) (ref string, err error) {
+	if err := c.parse(fs, args); err != nil {
+		return "", err
+	}
+	switch fs.NArg() {
+	case 0:
+		return "", c.usage("it is not said which reference")
+	case 1:
+		return c.ref(fs.Arg(0))
+	default:
+		return "", c.usage(fmt.Sprintf("one reference is all it takes, and here is %q too", fs.Arg(1)))
+	}
+}
+
+// noArgs parses the arguments of a command that takes only flags.
+func (c *call) noArgs(fs *pflag.FlagSet, args []string) error {
+	if err := c.parse(fs, args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return c.usage(fmt.Sprintf("it takes flags only, and here is %q", fs.Arg(0)))
+	}
+	return nil
+}
+
+// ref takes the scheme off a reference. What is left rotd looks up.
+func (c *call) ref(arg string) (string, error) {
+	for _, scheme := range []string{"rot://", "dotenvx://"} {
+		if rest, ok := strings.CutPrefix(arg, scheme); ok {
+			arg = rest
+			break
+		}
+	}
+	if arg == "" {
+		return "", c.usage("the reference is empty")
+	}
+	return arg, nil
+}
+
+// client is the way to rotd.
+func (c *call) client() *ipc.Client {
+	if c.socket == "" {
+		c.socket = ipc.FindSocket(c.Getenv, c.GOOS, c.UID)
+	}
+	return &ipc.Client{Socket: c.socket}
+}

@@ -1,0 +1,118 @@
+package helper
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rotd/ipc"
+)
+
+var status = command{
+	name: "status",
+	line: "show the daemon, and how each ROT is doing",
+	run:  runStatus,
+	help: `rot status
+rot status --json
+
+usage: rot status [--json]
+
+Shows rotd and then each ROT: its state, the generation that is served, when
+that expires, when rotd rotates it next, and what went wrong last and what to
+do about it. The exit status is 0 whenever rotd answers: for a monitor, --json
+has "state" and "last_error".
+
+The states of a ROT:
+  ok              a token is served, nothing is due
+  rotating        a rotation is running; the old token is served
+  failing         the last rotation failed; the old token is served
+  needs approval  a person is needed; the old token is served
+  expired         the token is past its life, no newer one could be made
+  empty           no rotation has succeeded yet
+
+  --json         all of it
+  --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
+`,
+}
+
+func runStatus(ctx context.Context, c *call, args []string) error {
+	if err := c.noArgs(c.flags(), args); err != nil {
+		return err
+	}
+	var s ipc.Status
+	if err := c.client().Get(ctx, ipc.PathStatus, &s); err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(s)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "rotd %s, process %d, running for %s\n", s.Version, s.PID, span(c.Now().Sub(s.Started)))
+	fmt.Fprintf(&b, "  state  %s\n", clean(s.StateDir))
+	fmt.Fprintf(&b, "  key    %s\n", clean(s.Key))
+	for _, r := range s.ROTs {
+		c.describe(&b, r)
+	}
+	c.print(b.String())
+	switch {
+	case s.Locked:
+		c.warn("the keyring with the master key is locked: nothing is served until it is unlocked")
+	case len(s.Passcards) == 0:
+		c.next("rot connect npm")
+	case len(s.ROTs) == 0:
+		c.next("rot rotate " + s.Passcards[0].Ref)
+	}
+	return nil
+}
+
+// describe writes what there is to say of one ROT.
+func (c *call) describe(b *strings.Builder, r ipc.ROT) {
+	now := c.Now()
+	name := ""
+	if r.Name != "" {
+		name = " (" + clean(r.Name) + ")"
+	}
+	fmt.Fprintf(b, "\n%s%s  %s\n", r.Ref, name, c.paintState(r.State))
+	fmt.Fprintf(b, "  of      %s at %s, %s\n", clean(r.Username), clean(shortRegistry(r.Registry)), r.Passcard)
+	if r.Generation > 0 {
+		life := "no expiry"
+		if r.Expires != nil {
+			life = fmt.Sprintf("expires %s (%s)", when(*r.Expires, now), stamp(*r.Expires))
+			if r.Expires.Before(now) {
+				life = strings.Replace(life, "expires", "expired", 1)
+			}
+		}
+		fmt.Fprintf(b, "  token   generation %d, %s\n", r.Generation, life)
+	}
+	if r.Next != nil {
+		fmt.Fprintf(b, "  next    rotation %s (%s)\n", when(*r.Next, now), stamp(*r.Next))
+	}
+	if r.Retiring > 0 {
+		fmt.Fprintf(b, "  old     %d not yet confirmed as revoked\n", r.Retiring)
+	}
+	if e := r.LastError; e != nil {
+		tried := ""
+		if r.LastAttempt != nil {
+			tried = " (" + when(*r.LastAttempt, now) + ")"
+		}
+		fmt.Fprintf(b, "  error   %s%s\n", clean(e.Message), tried)
+		if e.Hint != "" {
+			fmt.Fprintf(b, "    hint: %s\n", clean(e.Hint))
+		}
+	}
+}
+
+// paintState colours a state where stdout is read on a terminal.
+func (c *call) paintState(state string) string {
+	if !c.StdoutTTY {
+		return state
+	}
+	switch state {
+	case ipc.StateOK, ipc.StateRotating:
+		return c.paint(green, state)
+	case ipc.StateFailing, ipc.StateNeedsApproval:
+		return c.paint(yellow, state)
+	default:
+		return c.paint(red, state)
+	}
+}
