@@ -135,8 +135,9 @@ func (a *Account) Username() string { return a.username }
 func (a *Account) Password() secret.Text { return a.password }
 
 // Accepts asks the registry whether it takes value. Only a 200 that names a
-// user is a yes, and only a 401 about the value itself a no: a 403, say, may
-// be about the caller's address.
+// user is a yes. Only a 401 about the value itself is a no, or what Verdaccio
+// was seen to say instead: a 200 that names nobody, and a 403 with that word
+// for a deleted token. Any other 403 may be about the caller's address.
 func (a *Account) Accepts(ctx context.Context, value secret.Text) (bool, error) {
 	_, err := a.whoami(ctx, "ask whether a token is accepted", value)
 	switch {
@@ -161,7 +162,7 @@ func (a *Account) whoami(ctx context.Context, doing string, value secret.Text) (
 		return "", err
 	case ans.status == http.StatusUnauthorized && fromElsewhere(ans):
 		return "", &Error{Kind: errAddress, Message: doing + ": the registry takes it from other addresses only", Hint: "ask for CIDR ranges that this machine is in"}
-	case ans.status == http.StatusUnauthorized:
+	case ans.status == http.StatusUnauthorized, ans.status == http.StatusForbidden && unauthorizedWord.MatchString(a.reg.words(ans)):
 		return "", &Error{Kind: ErrSessionExpired, Message: doing + ": the registry does not take it"}
 	case !ans.ok():
 		return "", a.reg.failure(doing, ans)
@@ -171,11 +172,16 @@ func (a *Account) whoami(ctx context.Context, doing string, value secret.Text) (
 		return "", err
 	}
 	name := f.text("username")
-	if checkUsername(name) != nil {
+	switch {
+	case f != nil && f["username"] == nil:
+		return "", &Error{Kind: ErrSessionExpired, Message: doing + ": to the registry it is nobody's"}
+	case checkUsername(name) != nil:
 		return "", a.reg.garbled(doing, "names no user")
 	}
 	return name, nil
 }
+
+var unauthorizedWord = regexp.MustCompile(`(?i)\bunauthorized\b`)
 
 // errAddress is a refusal because of the caller's address (B.2: EAUTHIP).
 var errAddress = fmt.Errorf("%w: not from this address", ErrRefused)

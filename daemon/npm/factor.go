@@ -17,8 +17,9 @@ import (
 
 // challenge is what a 401 asks for beyond the session (npm-facts B.2, B.4).
 type challenge struct {
-	page, done string // authUrl and doneUrl; empty where npm offers no page
-	email      bool   // npm has sent a code by e-mail
+	page, done string    // authUrl and doneUrl; empty where npm offers no page
+	email      bool      // npm has sent a code by e-mail
+	date       time.Time // the registry's clock; zero: it does not say
 }
 
 var (
@@ -37,6 +38,7 @@ func challengeOf(a answer) (challenge, bool) {
 	if ch.page == "" || ch.done == "" {
 		ch.page, ch.done = "", ""
 	}
+	ch.date, _ = http.ParseTime(a.header.Get("date"))
 	named := slices.ContainsFunc(strings.Split(a.header.Get("www-authenticate"), ","), func(s string) bool {
 		return strings.EqualFold(strings.TrimSpace(s), "otp")
 	})
@@ -117,6 +119,9 @@ func (a *Account) nextCode(ctx context.Context, c call, ch challenge, tried *att
 		}
 		if tried.codes >= 2 {
 			wrong.Hint = "check this machine's clock; if it is right, connect again with the present TOTP secret"
+			if off := a.cfg.Now().Sub(ch.date).Round(time.Second); !ch.date.IsZero() && off.Abs() > 30*time.Second {
+				wrong.Hint = fmt.Sprintf("this machine's clock differs from the registry's by %s: set it, and try again", off.Abs())
+			}
 			return secret.Text{}, wrong
 		}
 		if tried.codes == 1 {

@@ -36,6 +36,34 @@ func TestCodesThatCountOnce(t *testing.T) {
 	}
 }
 
+// TestUsedCodeIsABare401: the registry does not say that the code is at fault.
+func TestUsedCodeIsABare401(t *testing.T) {
+	used := map[string]bool{}
+	takes := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if code := r.Header.Get("npm-otp"); used[code] {
+				answerJSON(w, 401, map[string]any{"error": "Unauthorized"})
+				return
+			} else {
+				used[code] = true
+			}
+			says(status, body)(w, r)
+		}
+	}
+	w := standin(t, map[string]http.HandlerFunc{
+		"PUT /-/user/{user}":                  takes(201, `{"token":"`+sessionToken+`"}`),
+		"POST /-/npm/v1/tokens":               takes(201, `{"token":"`+tokenValue+`","key":"k1"}`),
+		"DELETE /-/npm/v1/tokens/token/{key}": takes(204, ""),
+	})
+	a := w.account(knowingTOTP)
+	tok, err := a.Create(context.Background(), "t", publish)
+	w.must(err)
+	w.must(a.Revoke(context.Background(), tok.Key))
+	if n := len(w.clock.waits()); n != 2 {
+		t.Errorf("waited %d times", n)
+	}
+}
+
 func TestWrongTOTPSecret(t *testing.T) {
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
 	other := func(c *Config) { c.TOTPSecret = secret.New("MFRGGZDFMZTWQ2LK") }
@@ -45,6 +73,9 @@ func TestWrongTOTPSecret(t *testing.T) {
 	}
 	if n := len(w.clock.waits()); n != 1 {
 		t.Errorf("waited %d times", n)
+	}
+	if !strings.Contains(e.Hint, "differs from the registry's by") { // the server's Date is the real one
+		t.Error(e.Hint)
 	}
 
 	w.must(w.account(knowingPassword, knowingTOTP).SignIn(context.Background()))

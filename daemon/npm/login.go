@@ -175,7 +175,7 @@ func (a *Account) couchRevision(ctx context.Context, c call, body map[string]any
 	}
 	rev, _ := record["_rev"].(string)
 	if rev == "" {
-		return answer{status: http.StatusUnauthorized}, nil // no record to write: it is not ours
+		rev = "undefined" // what the npm client sends then, and Verdaccio takes
 	}
 	maps.DeleteFunc(record, func(k string, _ any) bool { return body[k] != nil && k != "roles" })
 	maps.Copy(body, record)

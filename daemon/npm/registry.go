@@ -3,6 +3,7 @@ package npm
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -221,11 +222,14 @@ func (r *registry) unreachable(ctx context.Context, doing string, err error) err
 	var (
 		netErr net.Error
 		dns    *net.DNSError
+		cert   *tls.CertificateVerificationError
 		op     *net.OpError
 	)
 	switch {
 	case errors.As(err, &dns):
 		why = "its name is not known"
+	case errors.As(err, &cert):
+		why = "its certificate is not trusted"
 	case errors.As(err, &netErr) && netErr.Timeout():
 		why = "it took too long"
 	case errors.As(err, &op) && op.Op == "dial":

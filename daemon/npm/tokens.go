@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rotd/daemon/rotate"
+	"rotd/ipc"
 	"rotd/ipc/secret"
 	"rotd/store"
 )
@@ -76,12 +77,15 @@ func (a *Account) ensureSession(ctx context.Context) error {
 	return nil
 }
 
-// unauthorized finds out what a 401 is about, which npm does not say: the
-// password in the body, or the session. It returns nil when there is a new
-// session to try with.
+// unauthorized finds out what a bare 401 is about: the password in the body,
+// the code, or the session. It returns nil when there is something new to try
+// with.
 func (a *Account) unauthorized(ctx context.Context, c call, ans answer, again bool) error {
 	_, err := a.whoami(ctx, c.doing, a.session)
 	switch {
+	case err == nil && a.factor.key != nil && c.method != http.MethodGet && !again:
+		a.factor.once = true // perhaps the code had been used: take the next
+		return nil
 	case err == nil && c.password:
 		return a.passwordRefused(c.doing)
 	case err == nil:
@@ -138,9 +142,8 @@ type notCreatedError struct{ error }
 
 func (e notCreatedError) Unwrap() []error { return []error{e.error, rotate.ErrNotCreated} }
 
-// wantsOlder finds refusals of a body because of how it spells "all packages"
-// (npm-facts B.5), or because it lacks what older registries want (F).
-var wantsOlder = regexp.MustCompile(`(?i)at least one|parameter|readonly|cidr`)
+// wantsPackages finds a refusal because a token is for nothing (npm-facts B.5).
+var wantsPackages = regexp.MustCompile(`(?i)at least one`)
 
 // create posts the token. npm's client and npm's API text spell a few fields
 // differently, and which spelling npm honours is not known. The client's is
@@ -148,8 +151,8 @@ var wantsOlder = regexp.MustCompile(`(?i)at least one|parameter|readonly|cidr`)
 // each spelling alone is in daily use and neither is refused for the fields
 // that only the other knows. "All packages" as a list would be a package called
 // "*" to a server that knows the client's spelling only, so it follows only
-// after a refusal that asks for packages; so do the fields of the older API.
-// What was not honoured in the end, Verify finds.
+// after a refusal that asks for packages. What was not honoured in the end,
+// Verify finds.
 func (a *Account) create(ctx context.Context, doing, name string, want store.Shape) (answer, error) {
 	if err := a.ensureSession(ctx); err != nil {
 		return answer{}, err
@@ -159,17 +162,16 @@ func (a *Account) create(ctx context.Context, doing, name string, want store.Sha
 		return answer{}, err
 	}
 	body := creation(name, password, want)
+	if a.reg.base.String() != PublicRegistry() {
+		// The older API's fields, for what has no granular tokens (Verdaccio).
+		body["readonly"] = want.Permission != ipc.PermissionWrite && want.Permission != ipc.PermissionStage && want.OrgsPerm != ipc.PermissionWrite
+		body["cidr_whitelist"] = append([]string{}, want.CIDR...)
+	}
 	c := call{doing: doing, method: http.MethodPost, path: tokensPath, body: body, password: true}
 	ans, err := a.guarded(ctx, c)
-	if (ans.status == http.StatusBadRequest || ans.status == http.StatusUnprocessableEntity) && wantsOlder.MatchString(a.reg.words(ans)) {
-		if want.PackagesAll {
-			body["packages"] = []string{"*"}
-		}
-		body["readonly"] = want.Permission == "read-only" || want.Permission == "no-access"
-		body["cidr_whitelist"] = append([]string{}, want.CIDR...)
-		if older, err2 := a.guarded(ctx, c); err2 == nil || !older.refused() {
-			return older, err2
-		}
+	if want.PackagesAll && ans.status == http.StatusBadRequest && wantsPackages.MatchString(a.reg.words(ans)) {
+		body["packages"] = []string{"*"}
+		return a.guarded(ctx, c)
 	}
 	return ans, err
 }

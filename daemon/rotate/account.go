@@ -26,8 +26,9 @@ type Account interface {
 	// whether the token grants what was asked for. A token that grants
 	// something else is a *MismatchError.
 	Verify(ctx context.Context, got Token, want store.Shape) error
-	// Accepts asks the registry whether it takes value: true after a 200, false
-	// after a 401 and for nothing else.
+	// Accepts asks the registry whether it takes value: true when it names the
+	// value's user, false when it refuses the value in plain words (a 401), and
+	// an error for anything else.
 	Accepts(ctx context.Context, value secret.Text) (bool, error)
 	// Revoke deletes the token with this key. A token that is not there any
 	// more is no error.
