@@ -97,10 +97,13 @@ func (p *Page) observe(event any) {
 			header.Set(k, fmt.Sprint(v))
 		}
 		p.answered(ev.RequestID, Answer{Status: int(ev.Response.Status), Header: header})
-	case *network.EventLoadingFailed:
+	case *network.EventLoadingFailed: // also after a response that was cut off
 		if !ev.Canceled {
 			p.answered(ev.RequestID, Answer{Failure: ev.ErrorText})
 		}
+		p.ended(ev.RequestID)
+	case *network.EventLoadingFinished:
+		p.ended(ev.RequestID)
 	}
 }
 
@@ -128,7 +131,6 @@ func (p *Page) answered(id network.RequestID, a Answer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, ok := p.requests[id]
-	delete(p.requests, id)
 	switch {
 	case !ok:
 		return
@@ -139,6 +141,12 @@ func (p *Page) answered(id network.RequestID, a Answer) {
 	}
 	a.N, a.Document = p.answer.N+1, r.document
 	p.answer = a
+}
+
+func (p *Page) ended(id network.RequestID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.requests, id)
 }
 
 // Answer is the last answer of a server to this page.
@@ -165,6 +173,7 @@ func (p *Page) Open(ctx context.Context, address string) error {
 		return errors.New("open a page: the address is not a URL") // not err: it quotes the address
 	}
 	what := "open a page of " + u.Host
+	before := p.Answer().N
 	return p.do(ctx, what, func(ctx context.Context) error {
 		res, err := cdp.Call(ctx, p.target, page.Navigate, page.NavigateParams{URL: address})
 		if err == nil && res.ErrorText != "" {
@@ -174,7 +183,11 @@ func (p *Page) Open(ctx context.Context, address string) error {
 			return err
 		}
 		return p.WaitFor(ctx, func(ctx context.Context) (read bool, err error) {
-			return read, p.Read(ctx, `document.readyState !== "loading"`, &read)
+			if a := p.Answer(); a.N > before && a.Failure != "" {
+				return false, &Error{Kind: ErrLoad, Message: what + ": " + a.Failure}
+			}
+			err = p.Read(ctx, `document.readyState !== "loading"`, &read)
+			return read, err
 		})
 	})
 }

@@ -15,9 +15,15 @@ import (
 	"rotd/ipc/secret"
 )
 
-// maxForms bounds the forms of one visit; signing in and an escalation of two
-// checks make four.
-const maxForms = 10
+const (
+	// maxForms bounds the forms of one visit; signing in and an escalation of
+	// two checks make four.
+	maxForms = 10
+	// maxSame bounds how often a visit meets the same form, refusals left out.
+	maxSame = 3
+	// answerFactor is how much longer than a page's drawing its server may take.
+	answerFactor = 3
+)
 
 // visit is one Pass: it looks at the page, acts on what it recognises, and
 // looks again.
@@ -32,7 +38,8 @@ type visit struct {
 	last    *pageForm // the form answered last
 	before  glance    // of the page when it was
 	codes   int       // one-time codes computed for the form answered last
-	allowed bool      // the button that allows the sign-in was pressed
+	begun   map[*pageForm]int
+	allowed bool // the button that allows the sign-in was pressed
 	keyUsed bool
 	tried   []*pageForm   // ways that were changed to
 	entered []secret.Text // for redaction
@@ -56,7 +63,7 @@ func (v *visit) run(ctx context.Context, url string) error {
 			return err
 		}
 	}
-	if err := v.page.Open(ctx, url); err != nil {
+	if err := v.open(ctx, url); err != nil {
 		return err
 	}
 	for range maxForms {
@@ -73,6 +80,17 @@ func (v *visit) run(ctx context.Context, url string) error {
 		}
 	}
 	return &Error{Kind: ErrPage, Message: passing + ": npm asks for one thing after the other and comes to no end"}
+}
+
+// open goes to the first page, as patiently as for any answer.
+func (v *visit) open(ctx context.Context, url string) error {
+	patient, cancel := context.WithTimeout(ctx, answerFactor*v.patience)
+	defer cancel()
+	err := v.page.Open(patient, url)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return &Error{Kind: ErrUnreachable, Message: passing + ": npm's website does not answer", Hint: "try again later"}
+	}
+	return err
 }
 
 func (s *sight) name() string {
@@ -193,8 +211,8 @@ func (v *visit) act(ctx context.Context, s *sight) error {
 		if err := v.refusal(s); err != nil {
 			return err
 		}
-	} else {
-		v.codes = 0
+	} else if err := v.begin(f); err != nil {
+		return err
 	}
 	if !v.able(f) {
 		changed, err := v.anotherWay(ctx, f)
@@ -229,10 +247,24 @@ func (v *visit) act(ctx context.Context, s *sight) error {
 	return v.settle(ctx, f)
 }
 
+// begin counts a form that is not a refusal. npm drops some sign-ins without a
+// word, after all of it was passed (SD, A.8): trying again is no use.
+func (v *visit) begin(f *pageForm) error {
+	v.codes = 0
+	v.begun[f]++
+	if f == signInForm && v.begun[f] > 1 {
+		return &Error{Kind: ErrPage, Message: passing + ": npm took the sign-in and asks for it again"}
+	}
+	if v.begun[f] > maxSame {
+		return &Error{Kind: ErrPage, Message: passing + ": npm asks again and again for " + f.is}
+	}
+	return nil
+}
+
 // settle waits until npm has answered the form: another document, a word about
 // what is wrong, or, where a script sent it, the button for another try.
 func (v *visit) settle(ctx context.Context, f *pageForm) error {
-	patient, cancel := context.WithTimeout(ctx, v.patience)
+	patient, cancel := context.WithTimeout(ctx, answerFactor*v.patience)
 	defer cancel()
 	err := v.page.WaitFor(patient, func(ctx context.Context) (bool, error) {
 		g, err := v.glance(ctx)
@@ -283,11 +315,9 @@ func (v *visit) refusal(s *sight) error {
 	if s.Alert != "" {
 		e.Message += ": " + v.clean(s.Alert, 200)
 	}
-	switch {
-	case v.codes > 0:
+	e.Hint = "check it and try again; if it was changed at npm, run `rot connect npm` again"
+	if v.codes > 0 {
 		e.Hint = "check this machine's clock; if it is right, connect again with the present TOTP secret"
-	default:
-		e.Hint = "check it and try again; if it was changed at npm, run `rot connect npm` again"
 	}
 	return e
 }
@@ -355,8 +385,8 @@ func (v *visit) values(ctx context.Context, s *sight) ([]secret.Text, error) {
 		return []secret.Text{code}, err
 	case emailForm:
 		text := "one-time code that npm has sent by e-mail"
-		if s.Email != "" {
-			text = "one-time code that npm has sent to " + v.clean(s.Email, 100)
+		if strings.Contains(s.Email, "*") { // masked
+			text = "one-time code that npm has sent to " + cut(s.Email, 100)
 		}
 		code, err := v.orAsk(ctx, secret.Text{}, ipc.AskEmailOTP, text)
 		return []secret.Text{code}, err
@@ -387,7 +417,7 @@ func (v *visit) orAsk(ctx context.Context, known secret.Text, kind, text string)
 func (v *visit) unknown(s *sight) error {
 	found := "nothing"
 	if s != nil {
-		found = fmt.Sprintf("%q at %s", v.clean(s.Title, 80), v.clean(s.Path, 120))
+		found = fmt.Sprintf("%q at %s", v.clean(s.Title, 80), v.cleanPath(s.Path))
 	}
 	return &Error{Kind: ErrPage, Message: passing + ": expected a form to sign in or to pass the second factor, found " + found}
 }
@@ -435,10 +465,24 @@ func (v *visit) clean(s string, most int) string {
 			s = strings.ReplaceAll(s, t.Reveal(), "[redacted]")
 		}
 	}
-	if r := []rune(browser.Redact(s)); len(r) > most {
+	return cut(browser.Redact(s), most)
+}
+
+// cleanPath is clean for an address, step by step: a long path is no secret,
+// the identifiers in it are.
+func (v *visit) cleanPath(path string) string {
+	steps := strings.Split(path, "/")
+	for i := range steps {
+		steps[i] = v.clean(steps[i], 60)
+	}
+	return cut(strings.Join(steps, "/"), 200)
+}
+
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
 	}
-	return browser.Redact(s)
+	return s
 }
 
 func botCheck() error {

@@ -68,7 +68,7 @@ func (w *Website) Pass(ctx context.Context, url string, c *Credentials) (err err
 		}
 	}()
 
-	v := &visit{Website: w, log: log, b: b, page: b.Page(), c: c, patience: w.patience}
+	v := &visit{Website: w, log: log, b: b, page: b.Page(), c: c, patience: w.patience, begun: map[*pageForm]int{}}
 	if v.patience == 0 {
 		v.patience = pagePatience
 	}
