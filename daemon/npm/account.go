@@ -64,7 +64,7 @@ type Config struct {
 }
 
 // Account is an npm account during one run. Its methods must not be called at
-// the same time, save for Username and Accepts.
+// the same time, save for Accepts.
 type Account struct {
 	cfg      Config
 	reg      *registry

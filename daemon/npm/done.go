@@ -72,7 +72,9 @@ func (a *Account) poll(ctx context.Context, c call, done *url.URL, passed *atomi
 			return a.doneToken(c.doing, ans)
 		}
 		if err == nil && ans.status != http.StatusAccepted {
-			err = a.reg.failure(c.doing, ans)
+			if err = a.reg.failure(c.doing, ans); errors.Is(err, ErrRefused) {
+				err = &Error{Kind: ErrRefused, Message: c.doing + ": the registry does not wait for npm's page any more", Hint: "try again, and pass the page within a few minutes"}
+			}
 		}
 		switch {
 		case ctx.Err() != nil:

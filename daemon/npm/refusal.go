@@ -83,6 +83,8 @@ func hintFor(status int, words string) string {
 		}
 	}
 	switch status {
+	case http.StatusUnauthorized:
+		return "run `rot connect npm` again"
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return "this registry may lack npm's token API: check its address"
 	case http.StatusForbidden:

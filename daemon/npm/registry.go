@@ -105,7 +105,7 @@ func (r *registry) do(ctx context.Context, c call) (answer, error) {
 		waited += d
 		r.log.Debug("the registry asks to wait", "doing", c.doing, "for", d)
 		if err := r.sleep(ctx, d); err != nil {
-			return ans, nil
+			return ans, r.unreachable(ctx, c.doing, err)
 		}
 	}
 }

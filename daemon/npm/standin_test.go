@@ -215,7 +215,9 @@ func TestRegistryRefusals(t *testing.T) {
 		{"408", says(408, `{}`), ErrRefused, false, "408"},
 		{"500", says(500, `{"error":"boom"}`), ErrServer, false, "boom"},
 		{"503 text", says(503, `unavailable`), ErrServer, false, "503"},
-		{"302", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/x", 302) }, ErrGarbled, false, "points elsewhere"},
+		{"302", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/x", http.StatusFound)
+		}, ErrGarbled, false, "points elsewhere"},
 		{"bot check", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("cf-mitigated", "challenge")
 			w.WriteHeader(403)
@@ -271,7 +273,9 @@ func TestAcceptsBelievesOnlyPlainWords(t *testing.T) {
 			w.Header().Set("www-authenticate", "Bearer, IPAddress")
 			w.WriteHeader(401)
 		}, ErrRefused, false},
-		"redirect to sign": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/login", 302) }, ErrGarbled, false},
+		"redirect to sign": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/login", http.StatusFound)
+		}, ErrGarbled, false},
 	} {
 		w := standin(t, map[string]http.HandlerFunc{"GET /-/whoami": c.answer})
 		ok, err := w.account().Accepts(ctx, value)
@@ -371,7 +375,9 @@ func TestNothingGoesElsewhere(t *testing.T) {
 		answerJSON(w, 200, map[string]any{"username": user, "objects": []any{}, "token": sessionToken})
 	}))
 	defer other.Close()
-	away := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+r.URL.Path, 307) }
+	away := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}
 	ctx := context.Background()
 	w := standin(t, map[string]http.HandlerFunc{"POST /-/npm/v1/tokens": away, "GET /-/npm/v1/tokens": away, "DELETE /-/npm/v1/tokens/token/{key}": away})
 	_, err := w.account(knowingTOTP).Create(ctx, "t", publish)
@@ -402,7 +408,7 @@ func TestNothingGoesElsewhere(t *testing.T) {
 // TestRedirectWithinTheRegistry of a GET is followed.
 func TestRedirectWithinTheRegistry(t *testing.T) {
 	w := standin(t, map[string]http.HandlerFunc{
-		"GET /-/npm/v1/tokens": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", 302) },
+		"GET /-/npm/v1/tokens": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) },
 		"GET /there":           says(200, `{"objects":[{"key":"k1"}],"urls":{}}`),
 	})
 	listed, err := w.account().List(context.Background())
