@@ -119,6 +119,7 @@ func try(method, url string, body any, headers ...string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	req.Close = true // net/http asks again by itself when a kept connection breaks
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
