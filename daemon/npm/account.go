@@ -49,6 +49,10 @@ type Config struct {
 	// Ask puts a question of an ipc.Ask… kind to the person; nil: nobody is
 	// there, and what would be asked is an ErrNeedsPerson.
 	Ask func(ctx context.Context, kind, text string) (secret.Text, error)
+	// Terminal says that the person would rather type codes than have a page
+	// opened. A page opens nevertheless where it alone will do, or a passkey
+	// is known.
+	Terminal bool
 	// Progress is told what is being done, a word and a sentence; may be nil.
 	// It must not block, and may be called from another goroutine.
 	Progress  func(name, text string)
@@ -129,10 +133,6 @@ func NewAccount(c Config) (*Account, error) {
 
 // Username is the account's name, by npm's word once it is signed in.
 func (a *Account) Username() string { return a.username }
-
-// Password is the password that this run was given or has asked for; the zero
-// Text where it needed none. It is what connect may keep.
-func (a *Account) Password() secret.Text { return a.password }
 
 // Accepts asks the registry whether it takes value. Only a 200 that names a
 // user is a yes. Only a 401 about the value itself is a no, or what Verdaccio

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"rotd/daemon/browser"
 	"rotd/daemon/npm/sandbox"
 	"rotd/daemon/rotate"
 	"rotd/ipc"
@@ -107,6 +108,11 @@ func TestEveryWayToSignIn(t *testing.T) {
 		})
 	}
 	forget := func(c *Config) { c.Username = "" }
+	terminal := func(c *Config) { c.Terminal = true }
+	none := with(pages(func(context.Context, string, *Credentials) error {
+		return &browser.Error{Kind: browser.ErrNotFound, Message: "there is no Chromium", Hint: "install it"}
+	}))
+	failing := with(pages(func(context.Context, string, *Credentials) error { return errors.New("no page is to be opened") }))
 	for _, c := range []struct {
 		name     string
 		box      sandbox.Config
@@ -121,6 +127,11 @@ func TestEveryWayToSignIn(t *testing.T) {
 			return []func(*Config){with(w.person()), knowingPassword, knowingTOTP}
 		}},
 		{"page, web closed", sandbox.Config{TOTPSecret: totpSecret}, `{"web_login":"closed"}`, func(w *world) []func(*Config) { return []func(*Config){with(w.person()), typed(w)} }},
+		{"no browser after all", sandbox.Config{TOTPSecret: totpSecret}, `{}`, func(w *world) []func(*Config) { return []func(*Config){none, typed(w)} }},
+		{"no browser, no factor", sandbox.Config{NoFactor: true}, `{}`, func(w *world) []func(*Config) { return []func(*Config){none, typed(w)} }},
+		{"terminal", sandbox.Config{TOTPSecret: totpSecret}, `{}`, func(w *world) []func(*Config) {
+			return []func(*Config){failing, terminal, typed(w), knowingPassword}
+		}},
 		{"page without factor", sandbox.Config{NoFactor: true}, `{}`, func(w *world) []func(*Config) { return []func(*Config){with(w.person()), typed(w)} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -131,9 +142,7 @@ func TestEveryWayToSignIn(t *testing.T) {
 			if a.Username() != user {
 				t.Errorf("signed in as %q", a.Username())
 			}
-			if a.cfg.Ask != nil || !a.Password().IsZero() {
-				rotation(w, a, "t", publish)
-			}
+			rotation(w, a, "t", publish)
 		})
 	}
 }

@@ -145,13 +145,15 @@ func (a *Account) nextCode(ctx context.Context, c call, ch challenge, tried *att
 // codeByPerson gets a code that cannot be computed: from npm's page where a
 // browser can open it, else from whoever is there.
 func (a *Account) codeByPerson(ctx context.Context, c call, ch challenge) (secret.Text, error) {
-	if ch.page != "" && a.cfg.Pages != nil {
+	if ch.page != "" && !a.typesCodes() {
 		a.tell("second factor", "passing the security check on npm's page")
 		code, err := a.passPage(ctx, c, ch.page, ch.done)
-		if err == nil && !sane(code.Reveal(), 4, 256) {
-			err = a.reg.garbled(c.doing, "holds a one-time code that is none")
+		switch {
+		case err == nil && !sane(code.Reveal(), 4, 256):
+			return code, a.reg.garbled(c.doing, "holds a one-time code that is none")
+		case !noBrowser(err) || a.cfg.Ask == nil:
+			return code, err
 		}
-		return code, err
 	}
 	kind, text := ipc.AskOTP, "one-time code of the authenticator app"
 	if ch.email {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"rotd/daemon/browser"
 	"rotd/ipc"
 	"rotd/ipc/secret"
 	"rotd/store"
@@ -85,13 +86,24 @@ func closedBy(status int, err error) error {
 }
 
 // couchFirst reports whether the login without a browser is likely to do: the
-// code can be computed, or there is no browser, or neither a person nor a
-// passkey for a page.
+// code can be computed, or the person will type it, or nobody is there to pass
+// a page, nor a passkey.
 func (a *Account) couchFirst() bool {
 	if a.cfg.Pages == nil {
 		return true
 	}
-	return !a.password.IsZero() && (a.factor.key != nil || a.cfg.Ask == nil && a.passkey == nil)
+	return !a.password.IsZero() && (a.factor.key != nil || a.typesCodes() || a.passkey == nil && a.cfg.Ask == nil)
+}
+
+// typesCodes reports whether a code is asked for rather than a page opened.
+func (a *Account) typesCodes() bool {
+	return a.cfg.Pages == nil || a.cfg.Terminal && a.passkey == nil
+}
+
+// noBrowser reports whether pages cannot be opened on this machine, so that
+// what can do without them should.
+func noBrowser(err error) bool {
+	return errors.Is(err, browser.ErrNotFound) || errors.Is(err, browser.ErrRootSandbox)
 }
 
 // webLogin has npm's page make the session.
@@ -120,6 +132,9 @@ func (a *Account) webLogin(ctx context.Context) (secret.Text, error) {
 	}
 	a.tell("signing in", "opening npm's sign-in page")
 	session, err := a.passPage(ctx, c, body.LoginURL, body.DoneURL)
+	if noBrowser(err) {
+		err = closedError{err, true}
+	}
 	if err == nil && !sane(session.Reveal(), minToken, maxToken) {
 		err = a.reg.garbled(signingIn, "holds a session that is none")
 	}
@@ -147,8 +162,8 @@ func (a *Account) couchLogin(ctx context.Context) (secret.Text, error) {
 		"type": "user", "roles": []string{}, "date": a.cfg.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 	}
 	c := call{doing: signingIn, method: http.MethodPut, path: "/-/user/org.couchdb.user:" + url.PathEscape(a.username), command: "login", body: body}
-	if a.cfg.Pages == nil {
-		c.auth = "legacy" // no page to be sent to
+	if a.typesCodes() {
+		c.auth = "legacy" // a code is wanted, no page to be sent to
 	}
 	ans, err := a.challenged(ctx, c)
 	if err == nil && ans.status == http.StatusConflict {
