@@ -10,7 +10,13 @@ import (
 // quiet are the features that would ask the internet for things by themselves,
 // or put something in front of the page.
 const quiet = "Translate,MediaRouter,DialMediaRouteProvider,OptimizationHints," +
-	"AutofillServerCommunication,CertificateTransparencyComponentUpdater"
+	"AutofillServerCommunication,CertificateTransparencyComponentUpdater,NetworkTimeServiceQuerying"
+
+// homes are where Chromium 156 calls in spite of every flag against it: to see
+// who is signed in to the browser, and for updates. None of them is npm's.
+var homes = []string{"accounts.google.com", "clients*.google.com", "update.googleapis.com",
+	"safebrowsing.googleapis.com", "optimizationguide-pa.googleapis.com", "content-autofill.googleapis.com",
+	"android.clients.google.com", "mtalk.google.com"}
 
 // flags are what Chromium is started with. No secret is ever among them: a
 // command line can be read by every user of the machine.
@@ -31,6 +37,7 @@ func flags(c Config, profileDir string) []chromedp.ExecAllocatorOption {
 		// The profile lives for one run and is sealed by the passcard.
 		chromedp.Flag("password-store", "basic"),
 		chromedp.Flag("disable-features", quiet),
+		chromedp.Flag("host-resolver-rules", "MAP "+strings.Join(homes, " ~NOTFOUND, MAP ")+" ~NOTFOUND"),
 		chromedp.WindowSize(1280, 900),
 	}
 	if !c.Visible {
