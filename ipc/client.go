@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net"
 	"strings"
 	"time"
 )
@@ -22,7 +21,7 @@ import (
 type Client struct {
 	Socket string
 	// Dial replaces the connection to Socket, in tests. It may be nil.
-	Dial func(ctx context.Context, socket string) (net.Conn, error)
+	Dial func(ctx context.Context, socket string) (io.ReadWriteCloser, error)
 }
 
 // ProtocolError says that what came back is not a whole answer of rotd's API.

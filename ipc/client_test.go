@@ -198,7 +198,7 @@ func TestBrokenAnswers(t *testing.T) {
 		"too long a stream": {head + "\r\n{\"step\":{\"name\":\"" + strings.Repeat("x", 2<<20), "token too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &Client{Socket: "/s", Dial: func(context.Context, string) (net.Conn, error) {
+			c := &Client{Socket: "/s", Dial: func(context.Context, string) (io.ReadWriteCloser, error) {
 				near, far := net.Pipe()
 				go func() {
 					go io.Copy(io.Discard, far)
@@ -287,7 +287,7 @@ func TestDialWaitsForAPlaceInTheQueue(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	var open []net.Conn
+	var open []io.Closer
 	defer func() {
 		for _, c := range open {
 			c.Close()

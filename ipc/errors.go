@@ -25,7 +25,7 @@ const (
 	CodeCancelled        Code = "cancelled"           // the daemon is stopping, or the caller went away
 	CodeStorage          Code = "storage"             // the database cannot be written or read
 
-	CodeLocal            Code = "local"               // rot's own: a file or a program on its side
+	CodeLocal Code = "local" // rot's own: a file or a program on its side
 
 	// 2, usage.
 	CodeBadRequest    Code = "bad_request"    // a request that makes no sense

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,7 +17,7 @@ import (
 type answer struct {
 	ctx    context.Context
 	socket string
-	conn   net.Conn
+	conn   io.ReadWriteCloser
 	r      *bufio.Reader
 	length int64 // of the body; -1: to the end of the connection
 	unhook func() bool
