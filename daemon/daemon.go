@@ -68,59 +68,48 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.RuntimeDir == "" {
 		cfg.RuntimeDir = RuntimeDir(os.Getenv, os.Getuid())
 	}
-	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1)}
-
 	lock, err := lockState(cfg.StateDir)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
 
-	st, err := d.openStore(ctx)
-	locked := errors.Is(err, store.ErrKeyLocked)
-	if err != nil && !locked {
-		return err
-	}
-	if st != nil {
-		defer st.Close()
+	// What is begun goes on under a context of its own: it ends when the door
+	// is closed, and not before.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), stop: work}
+	defer d.closeStore()
+
+	st, locked := d.openStore(ctx)
+	if locked != nil && !errors.Is(locked, store.ErrKeyLocked) {
+		return locked
 	}
 	ln, err := ipc.Listen(ctx, cfg.Socket)
 	if err != nil {
-		return err
+		return errors.Join(err, closeIf(st))
 	}
 	ln.Refused = func(err error) { cfg.Log.Warn("connection refused", "err", err) }
-
-	// Work goes on under a context of its own, which ends with ctx.
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	d.stop = work
+	if st != nil {
+		d.begin(st)
+	}
 	srv := d.server()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	if cfg.Ready != nil {
 		cfg.Ready()
 	}
-	cfg.Log.Info("ready", "socket", cfg.Socket, "state", cfg.StateDir, "key", cfg.Key.String(), "locked", locked)
-
-	if locked {
-		cfg.Log.Warn("waiting for the keyring to be unlocked", "err", err)
-		if st, err = d.awaitUnlock(ctx); st != nil {
-			defer st.Close()
-		}
-		if err != nil {
-			_ = srv.Close()
-			return err
-		}
+	cfg.Log.Info("ready", "socket", cfg.Socket, "state", cfg.StateDir, "key", cfg.Key.String())
+	if locked != nil {
+		cfg.Log.Warn("waiting for the keyring to be unlocked", "err", locked)
+		err = d.awaitUnlock(ctx)
 	}
-	if st != nil {
-		d.begin(st)
-	}
-
-	select {
-	case <-ctx.Done():
-		err = nil
-	case err = <-served:
-		err = fmt.Errorf("serve %s: %w", cfg.Socket, err)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-served:
+			err = fmt.Errorf("serve %s: %w", cfg.Socket, err)
+		}
 	}
 	cfg.Log.Info("stopping")
 	cancel()
@@ -133,24 +122,24 @@ func (d *Daemon) openStore(ctx context.Context) (*store.Store, error) {
 	return store.Open(ctx, d.cfg.StateDir, d.cfg.Key, store.Options{Now: d.cfg.Now, Log: d.cfg.Log})
 }
 
-// awaitUnlock tries to open the state until the keyring is open. The nil Store
-// with a nil error says that ctx ended first.
-func (d *Daemon) awaitUnlock(ctx context.Context) (*store.Store, error) {
+// awaitUnlock tries to open the state until the keyring is open or ctx ends.
+func (d *Daemon) awaitUnlock(ctx context.Context) error {
 	tick := time.NewTicker(unlockPoll)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, nil
+			return nil
 		case <-tick.C:
 		}
 		st, err := d.openStore(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			d.cfg.Log.Info("the keyring is open")
-			return st, nil
-		}
-		if !errors.Is(err, store.ErrKeyLocked) {
-			return nil, err
+			d.begin(st)
+			return nil
+		case ctx.Err() == nil && !errors.Is(err, store.ErrKeyLocked):
+			return err
 		}
 	}
 }
@@ -169,6 +158,19 @@ func (d *Daemon) begin(st *store.Store) {
 	}
 	d.store.Store(st)
 	d.work.Go(d.schedule)
+}
+
+func (d *Daemon) closeStore() {
+	if err := closeIf(d.store.Load()); err != nil {
+		d.cfg.Log.Error("cannot close the state", "err", err)
+	}
+}
+
+func closeIf(st *store.Store) error {
+	if st == nil {
+		return nil
+	}
+	return st.Close()
 }
 
 // shutdown closes the door, and waits for what is under way to notice that

@@ -60,7 +60,7 @@ func newRig(t *testing.T) *rig {
 	}
 	cfg := Config{
 		StateDir: filepath.Join(dir, "state"), Key: key, RuntimeDir: filepath.Join(dir, "run"),
-		Browser: filepath.Join(dir, "no-browser"), Now: r.clock,
+		Browser: filepath.Join(dir, "no-browser"), BrowserNoSandbox: true, Now: r.clock,
 		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -152,7 +152,6 @@ func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 // settle brings what is unfinished of a ROT to its end, or decides when to try
 // again.
 func (d *Daemon) settle(ctx context.Context, st *store.Store, acct *npm.Account, id string) {
-	defer d.running.add(id)()
 	rot, err := st.ROT(ctx, id)
 	if err == nil {
 		err = d.engine.Settle(ctx, acct, rot, func(name, _ string) { d.cfg.Log.Info("settling", "rot", id, "step", name) })
