@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
 )
+
+// asRoot: Chromium's own sandbox is used wherever it works.
+var asRoot = os.Geteuid() == 0
 
 // start starts the real Chromium with a directory of its own, and ends it with
 // the test.
@@ -16,7 +20,7 @@ func start(t *testing.T) (context.Context, *Browser) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	b, err := Start(ctx, Config{NoSandbox: true, Dir: t.TempDir()})
+	b, err := Start(ctx, Config{NoSandbox: asRoot, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatalf("these tests need a Chromium (Debian: apt install chromium): %v", err)
 	}

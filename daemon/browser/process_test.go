@@ -22,7 +22,7 @@ import (
 // A profile in a deep directory has its socket in /tmp, which goes too.
 func TestDeepDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 20))
-	b, err := Start(t.Context(), Config{NoSandbox: true, Dir: dir})
+	b, err := Start(t.Context(), Config{NoSandbox: asRoot, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ const ownerDir = "ROTD_TEST_BROWSER_OWNER"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(ownerDir); dir != "" {
-		b, err := Start(context.Background(), Config{NoSandbox: true, Dir: dir})
+		b, err := Start(context.Background(), Config{NoSandbox: asRoot, Dir: dir})
 		fmt.Println("ready", err)
 		_, _ = bufio.NewReader(os.Stdin).ReadByte() // never comes
 		runtime.KeepAlive(b)
@@ -95,7 +95,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	b, err := Start(t.Context(), Config{NoSandbox: true, Dir: dir})
+	b, err := Start(t.Context(), Config{NoSandbox: asRoot, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestTabCrashes(t *testing.T) {
 func TestContextEndsTheBrowser(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	dir := t.TempDir()
-	b, err := Start(ctx, Config{NoSandbox: true, Dir: dir})
+	b, err := Start(ctx, Config{NoSandbox: asRoot, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,10 +275,10 @@ func TestStartFailures(t *testing.T) {
 		kind error
 		says string
 	}{
-		"not there":  {Config{Exec: "/nowhere/chromium", NoSandbox: true}, ErrNotFound, "/nowhere/chromium"},
-		"no PATH":    {Config{Exec: "chromium", NoSandbox: true, Env: []string{"PATH=/nowhere"}}, ErrNotFound, "chromium"},
-		"ends":       {Config{Exec: script("echo no display here >&2; exit 7"), NoSandbox: true}, ErrFailed, "no display here"},
-		"no program": {Config{Exec: script("exec /nowhere/at/all"), NoSandbox: true}, ErrFailed, "did not start"},
+		"not there":  {Config{Exec: "/nowhere/chromium", NoSandbox: asRoot}, ErrNotFound, "/nowhere/chromium"},
+		"no PATH":    {Config{Exec: "chromium", NoSandbox: asRoot, Env: []string{"PATH=/nowhere"}}, ErrNotFound, "chromium"},
+		"ends":       {Config{Exec: script("echo no display here >&2; exit 7"), NoSandbox: asRoot}, ErrFailed, "no display here"},
+		"no program": {Config{Exec: script("exec /nowhere/at/all"), NoSandbox: asRoot}, ErrFailed, "did not start"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.c.Dir = dir
@@ -299,7 +299,7 @@ func TestStartFailures(t *testing.T) {
 	t.Run("mute", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		if _, err := Start(ctx, Config{Exec: script("exec sleep 60"), NoSandbox: true, Dir: dir}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Start(ctx, Config{Exec: script("exec sleep 60"), NoSandbox: asRoot, Dir: dir}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 		if n := entries(t, dir); n != 0 {

@@ -59,7 +59,7 @@ func newVisitor(t *testing.T, cfg sandbox.Config, change ...func(http.Handler) h
 	t.Cleanup(srv.Close)
 	v := &visitor{t: t, npm: npm, keep: keeper{}, url: strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)}
 	v.site = &Website{
-		Browser:   browser.Config{NoSandbox: true, Dir: t.TempDir()},
+		Browser:   browser.Config{NoSandbox: os.Geteuid() == 0, Dir: t.TempDir()},
 		Keep:      v.keep,
 		ReportDir: t.TempDir(),
 		patience:  3 * time.Second,
