@@ -44,9 +44,9 @@ Flags:
 `
 
 type options struct {
-	listen, stateFile, passwordFile string
-	noFactor, verbose               bool
-	config                          sandbox.Config
+	listen, passwordFile string
+	verbose              bool
+	config               sandbox.Config
 }
 
 func main() {
@@ -88,9 +88,9 @@ func parse(args []string, stdin io.Reader, stdout io.Writer) (options, error) {
 	f.StringVar(&o.passwordFile, "password-file", "", "read the password from this `file` (- is stdin)")
 	f.StringVar(&c.TOTPSecret, "totp", "", "second factor: an authenticator app with this base32 `secret`")
 	f.BoolVar(&c.SecurityKey, "security-key", false, "second factor: a security key (GET /-/sandbox/security-key)")
-	f.BoolVar(&o.noFactor, "no-factor", false, "no second factor: codes by mail")
+	f.BoolVar(&c.NoFactor, "no-factor", false, "no second factor: codes by mail")
 	f.StringSliceVar(&c.Orgs, "org", nil, "organization `name` the account belongs to; may repeat (default acme)")
-	f.StringVar(&o.stateFile, "state", "", "keep the state in this `file`, in plain text, mode 0600")
+	f.StringVar(&c.StateFile, "state", "", "keep the state in this `file`, in plain text, mode 0600")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every request to stderr")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -98,7 +98,6 @@ func parse(args []string, stdin io.Reader, stdout io.Writer) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	c.StateFile, c.NoFactor = o.stateFile, o.noFactor
 	return o, o.complete(stdin)
 }
 
@@ -121,14 +120,18 @@ func (o *options) complete(stdin io.Reader) error {
 		}
 		c.Password = strings.TrimRight(string(b), "\r\n")
 	}
+	factors := 0
+	for _, given := range []bool{c.TOTPSecret != "", c.SecurityKey, c.NoFactor} {
+		if given {
+			factors++
+		}
+	}
 	switch {
 	case c.User == "":
 		return errors.New("--user is missing")
 	case c.Password == "":
 		return errors.New("--password or --password-file is missing")
-	case c.TOTPSecret != "" && c.SecurityKey:
-		return errors.New("give one of --totp, --security-key and --no-factor")
-	case o.noFactor && (c.TOTPSecret != "" || c.SecurityKey):
+	case factors > 1:
 		return errors.New("give one of --totp, --security-key and --no-factor")
 	}
 	return nil

@@ -202,6 +202,23 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// The pages are on localhost, the security key's relying party, by whatever
+// name the registry was asked; tarballs come from where the client asked.
+func TestAddresses(t *testing.T) {
+	s, base := start(t, withTOTP)
+	s.AddPackage("mine", false)
+	ip := strings.Replace(base, "localhost", "127.0.0.1", 1)
+	if got := call(t, "POST", ip+"/-/v1/login", "{}").text(t, "loginUrl"); !strings.HasPrefix(got, base+"/login?next=/login/cli/") {
+		t.Errorf("loginUrl: %s", got)
+	}
+	for accept, kind := range map[string]string{"application/json": "application/json", "application/vnd.npm.install-v1+json": "application/vnd.npm.install-v1+json"} {
+		a := call(t, "GET", ip+"/mine", nil, "Accept", accept)
+		if a.header.Get("Content-Type") != kind || !strings.Contains(a.body, ip+"/mine/-/mine-0.0.0.tgz") {
+			t.Errorf("%s: %s", a.header.Get("Content-Type"), a.body)
+		}
+	}
+}
+
 func TestListenRefusesTheWorld(t *testing.T) {
 	s, err := sandbox.New(withTOTP)
 	if err != nil {

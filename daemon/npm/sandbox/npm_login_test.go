@@ -21,6 +21,9 @@ func TestNpmLoginByWeb(t *testing.T) {
 	if got := strings.TrimSpace(n.stdout("whoami")); got != testUser {
 		t.Fatalf("npm whoami: %q", got)
 	}
+	if out := n.stdout("profile", "get"); !strings.Contains(out, "two-factor auth: auth-and-writes") {
+		t.Fatal(out)
+	}
 	if len(s.Tokens()) != 0 {
 		t.Fatal("signing in made a granular token")
 	}

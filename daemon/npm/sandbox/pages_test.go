@@ -301,7 +301,7 @@ func TestLoginCLI(t *testing.T) {
 func TestSecurityKeyRefused(t *testing.T) {
 	for name, spoil := range map[string]func(k *softKey, options map[string]any){
 		"another origin":    func(k *softKey, _ map[string]any) { k.origin = "http://evil.example" },
-		"another party":     func(_ *softKey, o map[string]any) { o["rpId"] = "npmjs.com" },
+		"another party":     func(_ *softKey, o map[string]any) { o["rpId"] = "evil.example" },
 		"another challenge": func(_ *softKey, o map[string]any) { o["challenge"] = "AAAA" },
 		"count going back":  func(k *softKey, _ map[string]any) { k.count = 3 },
 		"another credential": func(k *softKey, _ map[string]any) {

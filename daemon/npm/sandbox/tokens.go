@@ -1,14 +1,10 @@
 package sandbox
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // tokenNotice comes with every answer about tokens (B.5).
@@ -189,112 +185,4 @@ func (t *granularToken) scopeList() []scopeEntry {
 		}
 	}
 	return out
-}
-
-// listTokens lists the granular tokens that are not deleted, newest first
-// (B.6).
-func (s *Sandbox) listTokens(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("npm-notice", tokenNotice)
-	c, ok := s.authorize(w, r)
-	if !ok {
-		return
-	}
-	if c.granular != nil && !s.switches.ListWithGranular {
-		refuse(w, http.StatusUnauthorized, "Unauthorized")
-		return
-	}
-	page, perPage := queryInt(r, "page", 0), max(1, queryInt(r, "perPage", 10))
-	all := []map[string]any{}
-	for _, t := range slices.Backward(s.state.Tokens) {
-		if t.Revoked == nil {
-			all = append(all, s.described(t))
-		}
-	}
-	from := min(page*perPage, len(all))
-	to := min(from+perPage, len(all))
-	urls := map[string]string{}
-	if to < len(all) {
-		urls["next"] = s.pageURL(r, page+1, perPage)
-	}
-	if page > 0 {
-		urls["prev"] = s.pageURL(r, page-1, perPage)
-	}
-	answerJSON(w, http.StatusOK, map[string]any{"objects": all[from:to], "total": len(all), "urls": urls})
-}
-
-func (s *Sandbox) pageURL(r *http.Request, page, perPage int) string {
-	path := fmt.Sprintf("/-/npm/v1/tokens?page=%d&perPage=%d", page, perPage)
-	if s.switches.PagingURLs == "relative" {
-		return path
-	}
-	return "http://" + r.Host + path
-}
-
-func queryInt(r *http.Request, name string, otherwise int) int {
-	n, err := strconv.Atoi(r.URL.Query().Get(name))
-	if err != nil || n < 0 || n > 1_000_000 {
-		return otherwise
-	}
-	return n
-}
-
-// deleteToken revokes by key or by full value, and takes an OTP; a session
-// token may end itself without one (B.7).
-func (s *Sandbox) deleteToken(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("npm-notice", tokenNotice)
-	c, ok := s.authorize(w, r)
-	if !ok {
-		return
-	}
-	which := r.PathValue("token")
-	if c.session != nil && which == c.value {
-		s.endSession(w, c)
-		return
-	}
-	if !s.mayManage(w, c) {
-		return
-	}
-	if uuid.Validate(which) != nil && !validTokenValue(which) {
-		refuseMessage(w, http.StatusBadRequest, "invalid token")
-		return
-	}
-	if !s.requireOTP(w, r, c.value) {
-		return
-	}
-	i := slices.IndexFunc(s.state.Tokens, func(t *granularToken) bool {
-		return t.Revoked == nil && (t.Key == which || t.Value == which)
-	})
-	if i < 0 {
-		refuseMessage(w, http.StatusNotFound, "token not found")
-		return
-	}
-	if !s.switches.DeleteLies {
-		now := s.now()
-		s.state.Tokens[i].Revoked = &now
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// logoutToken is `npm logout`: any token may end itself, and only itself.
-func (s *Sandbox) logoutToken(w http.ResponseWriter, r *http.Request) {
-	c, ok := s.authorize(w, r)
-	if !ok {
-		return
-	}
-	if r.PathValue("token") != c.value {
-		refuseMessage(w, http.StatusBadRequest, "could not delete token")
-		return
-	}
-	if c.session != nil {
-		s.endSession(w, c)
-		return
-	}
-	now := s.now()
-	c.granular.Revoked = &now
-	w.WriteHeader(http.StatusNoContent)
-}
-
-func (s *Sandbox) endSession(w http.ResponseWriter, c caller) {
-	s.state.Sessions = slices.DeleteFunc(s.state.Sessions, func(t *sessionToken) bool { return t == c.session })
-	w.WriteHeader(http.StatusNoContent)
 }
