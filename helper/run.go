@@ -85,12 +85,16 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	c := &call{Env: env, tui: newTUI(env), command: help, all: commands}
 	err := c.dispatch(ctx, args)
 	c.tui.progressDone()
+	if errors.Is(err, errHelp) {
+		c.print(c.command.text(c.all))
+		err = nil
+	}
+	if err == nil && c.stdout.err != nil {
+		err = local("", "write the answer: %v", c.stdout.err)
+	}
 	var status exitStatus
 	switch {
 	case err == nil:
-		return ipc.ExitOK
-	case errors.Is(err, errHelp):
-		c.print(c.command.text(c.all))
 		return ipc.ExitOK
 	case errors.As(err, &status):
 		return int(status)

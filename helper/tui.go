@@ -22,22 +22,38 @@ import (
 //   - Questions are asked on the terminal itself, never on stdin or stdout.
 //   - Colour only on a terminal, and not with NO_COLOR or TERM=dumb.
 type tui struct {
-	stdout, stderr io.Writer
-	colour         bool
-	moving         bool // the terminal can draw a line again
-	width          int
-	progress       progress
+	stdout   *output
+	stderr   io.Writer
+	colour   bool
+	moving   bool // the terminal can draw a line again
+	width    int
+	progress progress
 }
 
 func newTUI(e *Env) tui {
 	smart := e.StderrTTY && e.Getenv("TERM") != "dumb"
 	return tui{
-		stdout: e.Stdout,
+		stdout: &output{w: e.Stdout},
 		stderr: e.Stderr,
 		colour: smart && e.Getenv("NO_COLOR") == "",
 		moving: smart,
 		width:  e.Width,
 	}
+}
+
+// output remembers that a write failed: a value that did not arrive whole must
+// not end in status 0.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 const (
