@@ -36,7 +36,7 @@ func TestEdit(t *testing.T) {
 		"comment on the line":  {key + "=npm_old ; mine\n", key + "=" + value + " ; mine\n", nil},
 		"comment, no value":    {key + "=;mine\n", key + "=" + value + ";mine\n", nil},
 		"empty value":          {key + "=\n", set + "\n", nil},
-		"no equal sign":        {key + " \na=1\n", key + "=" + value + " \na=1\n", nil},
+		"no equal sign":        {key + " \na=1\n", key + " =" + value + "\na=1\n", nil},
 		"double quotes":        {key + "=\"npm_old\"\n", set + "\n", nil},
 		"single quotes":        {key + "='npm_old'\n", set + "\n", nil},
 		"quoted key":           {`"` + key + "\"=npm_old\n", `"` + key + `"=` + value + "\n", nil},

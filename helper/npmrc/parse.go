@@ -81,8 +81,7 @@ func parseLine(line string, at int) (setting, bool) {
 		s.key, s.list = s.key[:len(s.key)-2], true
 	}
 	if !hasValue {
-		keyEnd := at + len(trimRight(line))
-		s.valueAt, s.valueEnd = keyEnd, keyEnd
+		s.valueAt, s.valueEnd = at+len(line), at+len(line)
 		return s, true
 	}
 	var spelled int
