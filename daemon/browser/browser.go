@@ -39,6 +39,7 @@ var (
 	ErrFailed      = errors.New("the browser failed")    // did not start, or ended
 	ErrLoad        = errors.New("the page did not load") // the server is not there
 	ErrNoControl   = errors.New("no such control on the page")
+	ErrPasskey     = errors.New("not a passkey")
 )
 
 // Error is what went wrong, in words for a person. It holds nothing that was

@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"strings"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -35,7 +34,8 @@ type credential struct {
 }
 
 // AddPasskey gives the tab a security key that holds k and answers by itself
-// whenever the page asks for it. Call it once, before Open.
+// whenever the page asks for it. Call it once, before Open. A k that is no
+// passkey is an *Error of kind ErrPasskey.
 func (p *Page) AddPasskey(ctx context.Context, k *ipc.Passkey) error {
 	const what = "give the browser the security key"
 	id, cred, err := decode(k)
@@ -85,24 +85,25 @@ func (p *Page) SignCount(ctx context.Context) (int64, error) {
 // decode checks a passkey and spells it as Chromium wants it. Its errors hold
 // nothing of it.
 func decode(k *ipc.Passkey) (id []byte, c credential, err error) {
+	bad := func(what string) error { return &Error{Kind: ErrPasskey, Message: "the passkey's " + what} }
 	id, err = fromBase64(k.CredentialID)
 	if err != nil || len(id) == 0 {
-		return nil, c, errors.New("the passkey's credentialId is not base64")
+		return nil, c, bad("credentialId is not base64")
 	}
 	handle, err := fromBase64(k.UserHandle)
 	if err != nil || len(handle) > 64 || k.Resident && len(handle) == 0 {
-		return nil, c, errors.New("the passkey's userHandle is not base64 of 1 to 64 bytes")
+		return nil, c, bad("userHandle is not base64 of 1 to 64 bytes")
 	}
 	der, err := fromBase64(k.PrivateKey.Reveal())
 	if err != nil {
-		return nil, c, errors.New("the passkey's privateKey is not base64")
+		return nil, c, bad("privateKey is not base64")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if ec, ok := key.(*ecdsa.PrivateKey); err != nil || !ok || ec.Curve != elliptic.P256() {
-		return nil, c, errors.New("the passkey's privateKey is not PKCS #8 of a P-256 key")
+		return nil, c, bad("privateKey is not PKCS #8 of a P-256 key")
 	}
 	if k.RPID == "" || k.SignCount < 0 {
-		return nil, c, errors.New("the passkey has no rpId, or a negative signCount")
+		return nil, c, bad("rpId is missing, or its signCount negative")
 	}
 	std := base64.StdEncoding.EncodeToString
 	return id, credential{CredentialID: std(id), Resident: k.Resident, RPID: k.RPID,

@@ -8,7 +8,7 @@ import (
 )
 
 // This file is all that rotd knows of the looks of npm's pages; signin.go acts
-// on it. A page that fits nothing here is not touched.
+// on it, pages_answers.go fills them in, pages_errors.go says what went wrong. A page that fits nothing here is not touched.
 
 // pageForm is one of npm's pages that asks for something.
 type pageForm struct {
@@ -123,6 +123,7 @@ var faultWords = []string{"something unexpected occurred"}
 type glance struct {
 	Document  float64 `json:"document"` // tells one document from the next
 	Ready     bool    `json:"ready"`
+	Origin    string  `json:"origin"`
 	Path      string  `json:"path"`
 	Failed    bool    `json:"failed"` // the browser's own page for a server that is not there
 	Title     string  `json:"title"`
@@ -147,6 +148,7 @@ const readGlance = `(function() {
 	return {
 		document: performance.timeOrigin,
 		ready: document.readyState === "complete" || document.readyState === "interactive" && performance.now() > 3000,
+		origin: location.origin,
 		path: location.pathname,
 		failed: location.protocol === "chrome-error:",
 		title: document.title,

@@ -3,15 +3,13 @@ package npm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"rotd/daemon/browser"
-	"rotd/ipc"
 	"rotd/ipc/secret"
 )
 
@@ -35,6 +33,7 @@ type visit struct {
 	c        *Credentials
 	patience time.Duration
 
+	site    string    // where the page was asked for; nothing is entered elsewhere
 	last    *pageForm // the form answered last
 	before  glance    // of the page when it was
 	codes   int       // one-time codes computed for the form answered last
@@ -54,7 +53,7 @@ type sight struct {
 	done  bool
 }
 
-func (v *visit) run(ctx context.Context, url string) error {
+func (v *visit) run(ctx context.Context, address string) error {
 	if err := v.restore(ctx); err != nil {
 		return err
 	}
@@ -63,7 +62,8 @@ func (v *visit) run(ctx context.Context, url string) error {
 			return err
 		}
 	}
-	if err := v.open(ctx, url); err != nil {
+	v.site = siteOf(address)
+	if err := v.open(ctx, address); err != nil {
 		return err
 	}
 	for range maxForms {
@@ -74,7 +74,7 @@ func (v *visit) run(ctx context.Context, url string) error {
 		if s.done {
 			return nil
 		}
-		v.log.Debug("npm's page", "is", s.name(), "title", s.Title)
+		v.log.Debug("npm's page", "is", s.name(), "title", v.clean(s.Title, 80))
 		if err := v.act(ctx, s); err != nil {
 			return err
 		}
@@ -82,11 +82,20 @@ func (v *visit) run(ctx context.Context, url string) error {
 	return &Error{Kind: ErrPage, Message: passing + ": npm asks for one thing after the other and comes to no end"}
 }
 
+// siteOf is the origin of an address, with or without www.
+func siteOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + strings.TrimPrefix(u.Host, "www.")
+}
+
 // open goes to the first page, as patiently as for any answer.
-func (v *visit) open(ctx context.Context, url string) error {
+func (v *visit) open(ctx context.Context, address string) error {
 	patient, cancel := context.WithTimeout(ctx, answerFactor*v.patience)
 	defer cancel()
-	err := v.page.Open(patient, url)
+	err := v.page.Open(patient, address)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return &Error{Kind: ErrUnreachable, Message: passing + ": npm's website does not answer", Hint: "try again later"}
 	}
@@ -132,9 +141,12 @@ func (v *visit) recognise(ctx context.Context) (*sight, error) {
 	case g.answer.Header.Get("cf-mitigated") == "challenge":
 		return nil, botCheck()
 	case g.answer.Status == 429:
-		return nil, &Error{Kind: ErrRateLimited, Message: passing + ": npm's website asks to wait", RetryAfter: retryAfter(g.answer.Header.Get("retry-after"))}
+		return nil, &Error{Kind: ErrRateLimited, Message: passing + ": npm's website asks to wait",
+			Hint: "try again later", RetryAfter: (&registry{now: time.Now}).retryAfter(answer{header: g.answer.Header})}
 	case g.answer.Status >= 500 || g.says(faultWords):
 		return nil, &Error{Kind: ErrServer, Message: passing + ": npm's website failed", Hint: "try again later"}
+	case siteOf(g.Origin) != v.site:
+		return nil, &Error{Kind: ErrPage, Message: passing + ": npm's page led to another site, " + v.clean(g.Origin, 100)}
 	case g.successful():
 		s.done = true
 		return s, nil
@@ -297,204 +309,4 @@ func (v *visit) settle(ctx context.Context, f *pageForm) error {
 // address and without a word of error.
 func (v *visit) refused(s *sight) bool {
 	return s.form == v.last && (s.Alert != "" || s.Errors > v.before.Errors || s.Path == v.before.Path)
-}
-
-// refusal is the error of a form that came back; nil where it is worth a
-// second try: a code may have been used before, or have run out on its way.
-func (v *visit) refusal(s *sight) error {
-	if s.form == codeForm && v.codes == 1 {
-		return nil
-	}
-	e := &Error{Kind: s.form.wrong, Message: "sign in to npm: npm refused " + map[*pageForm]string{
-		signInForm:   "the user name or the password",
-		passwordForm: "the password",
-		codeForm:     "the one-time code",
-		emailForm:    "the one-time code",
-		keyForm:      "the security key",
-	}[s.form]}
-	if s.Alert != "" {
-		e.Message += ": " + v.clean(s.Alert, 200)
-	}
-	e.Hint = "check it and try again; if it was changed at npm, run `rot connect npm` again"
-	if v.codes > 0 {
-		e.Hint = "check this machine's clock; if it is right, connect again with the present TOTP secret"
-	}
-	return e
-}
-
-// able reports whether the form can be answered without a person.
-func (v *visit) able(f *pageForm) bool {
-	switch f {
-	case signInForm, passwordForm:
-		return !v.c.Password.IsZero()
-	case codeForm:
-		return v.c.TOTP != nil
-	case keyForm:
-		return v.c.Passkey != nil
-	}
-	return false
-}
-
-// anotherWay changes to a check that can be answered without a person, or,
-// from the security key, to a code that a person can tell. Each way is taken
-// once.
-func (v *visit) anotherWay(ctx context.Context, f *pageForm) (changed bool, err error) {
-	for _, way := range otherWays {
-		told := f == keyForm && way.to == codeForm && v.c.Ask != nil
-		if way.to == f || slices.Contains(v.tried, way.to) || !v.able(way.to) && !told {
-			continue
-		}
-		c, err := v.only(ctx, way.controls)
-		if err != nil {
-			return false, err
-		}
-		if c == nil {
-			continue
-		}
-		v.tried = append(v.tried, way.to)
-		if err := v.page.Click(ctx, *c); err != nil {
-			return false, err
-		}
-		_, err = v.look(ctx, func(s *sight) bool { return s.form != f })
-		return true, err
-	}
-	return false, nil
-}
-
-// values is what goes into the fields of the form, from what is known or from
-// the person.
-func (v *visit) values(ctx context.Context, s *sight) ([]secret.Text, error) {
-	switch s.form {
-	case signInForm:
-		name, err := v.orAsk(ctx, secret.New(v.c.Username), ipc.AskUsername, "npm user name")
-		if err != nil {
-			return nil, err
-		}
-		password, err := v.orAsk(ctx, v.c.Password, ipc.AskPassword, "npm password of "+name.Reveal())
-		return []secret.Text{name, password}, err
-	case passwordForm:
-		password, err := v.orAsk(ctx, v.c.Password, ipc.AskPassword, "npm password of "+v.c.Username)
-		return []secret.Text{password}, err
-	case codeForm:
-		if v.c.TOTP != nil {
-			v.codes++
-			code, err := v.c.TOTP(ctx)
-			return []secret.Text{code}, err
-		}
-		code, err := v.orAsk(ctx, secret.Text{}, ipc.AskOTP, "one-time code of the authenticator app")
-		return []secret.Text{code}, err
-	case emailForm:
-		text := "one-time code that npm has sent by e-mail"
-		if strings.Contains(s.Email, "*") { // masked
-			text = "one-time code that npm has sent to " + cut(s.Email, 100)
-		}
-		code, err := v.orAsk(ctx, secret.Text{}, ipc.AskEmailOTP, text)
-		return []secret.Text{code}, err
-	}
-	if v.c.Passkey == nil {
-		return nil, &Error{Kind: ErrNeedsPerson, Message: passing + ": npm wants the security key",
-			Hint: "pass the check with your own security key in a browser window: run the command again where there is a display"}
-	}
-	return nil, nil
-}
-
-// orAsk returns known, or what the person answers.
-func (v *visit) orAsk(ctx context.Context, known secret.Text, kind, text string) (secret.Text, error) {
-	if !known.IsZero() {
-		return known, nil
-	}
-	if v.c.Ask == nil {
-		return known, &Error{Kind: ErrNeedsPerson, Message: passing + ": npm wants the " + text + ", and nobody is there to give it", Hint: hintToRemember(kind)}
-	}
-	answer, err := v.c.Ask(ctx, kind, text)
-	if err == nil && answer.IsZero() {
-		err = &Error{Kind: ErrNeedsPerson, Message: passing + ": the question for the " + text + " was left unanswered", Hint: hintToRemember(kind)}
-	}
-	return answer, err
-}
-
-// unknown is the error of a page that fits nothing.
-func (v *visit) unknown(s *sight) error {
-	found := "nothing"
-	if s != nil {
-		found = fmt.Sprintf("%q at %s", v.clean(s.Title, 80), v.cleanPath(s.Path))
-	}
-	return &Error{Kind: ErrPage, Message: passing + ": expected a form to sign in or to pass the second factor, found " + found}
-}
-
-// explain turns what ended the visit into an error of this package, and keeps
-// the page where it was not recognised.
-func (v *visit) explain(ctx, tidy context.Context, err error) error {
-	var own *Error
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", passing, ctx.Err())
-	case errors.As(err, &own):
-	case errors.Is(err, browser.ErrLoad):
-		return &Error{Kind: ErrUnreachable, Message: passing + ": npm's website does not answer: " + err.Error(), Hint: "try again later"}
-	case errors.Is(err, browser.ErrNoControl):
-		own = &Error{Kind: ErrPage, Message: passing + ": " + err.Error()}
-	default:
-		return err
-	}
-	if errors.Is(own, ErrPage) && v.ReportDir != "" {
-		dir, err := v.page.Report(tidy, v.ReportDir, v.secrets()...)
-		if err != nil {
-			v.log.Warn("the page could not be kept for a report", "err", err)
-		} else {
-			own.Hint = "nothing was changed at npm; the page is kept without secrets in " + dir + ", please report it"
-		}
-	}
-	return own
-}
-
-func (v *visit) secrets() []secret.Text {
-	all := append([]secret.Text{v.c.Password}, v.entered...)
-	if v.c.Passkey != nil {
-		all = append(all, v.c.Passkey.PrivateKey.Text)
-	}
-	return all
-}
-
-// clean makes words of the page fit for an error: short, and without secrets.
-func (v *visit) clean(s string, most int) string {
-	for _, t := range v.secrets() {
-		if !t.IsZero() && t.Reveal() != v.c.Username {
-			s = strings.ReplaceAll(s, t.Reveal(), "[redacted]")
-		}
-	}
-	return cut(browser.Redact(s), most)
-}
-
-// cleanPath is clean for an address, step by step: a long path is no secret,
-// the identifiers in it are.
-func (v *visit) cleanPath(path string) string {
-	steps := strings.Split(path, "/")
-	for i := range steps {
-		steps[i] = v.clean(steps[i], 60)
-	}
-	return cut(strings.Join(steps, "/"), 200)
-}
-
-func cut(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
-}
-
-func botCheck() error {
-	return &Error{Kind: ErrBotCheck, Message: passing + ": npm's bot check stands before the page",
-		Hint: "it is for a person to pass: open npm's website in a browser of your own, and try again later; trying often makes it worse"}
-}
-
-// retryAfter reads the header's seconds.
-func retryAfter(header string) time.Duration {
-	n, err := strconv.Atoi(strings.TrimSpace(header))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return time.Duration(n) * time.Second
 }

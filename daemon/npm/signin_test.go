@@ -493,6 +493,34 @@ func TestPassBotCheck(t *testing.T) {
 	})
 }
 
+// Nothing is typed into a page of somebody else, however well it looks.
+func TestPassLeavesNothingElsewhere(t *testing.T) {
+	other := newVisitor(t, sandbox.Config{TOTPSecret: adaTOTP})
+	v := newVisitor(t, sandbox.Config{TOTPSecret: adaTOTP}, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/login" {
+				http.Redirect(w, r, other.url+"/login", http.StatusFound)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	v.totpOf(adaTOTP)
+	page, _ := v.login()
+	v.fails(page, ErrPage, "another site")
+	if n := other.posts("/"); n != 0 {
+		t.Errorf("%d posts elsewhere", n)
+	}
+}
+
+func TestPassBadPasskey(t *testing.T) {
+	v := newVisitor(t, sandbox.Config{SecurityKey: true})
+	v.passkey()
+	v.c.Passkey.PrivateKey = secret.NewWire("EXAMPLE")
+	page, _ := v.login()
+	v.fails(page, ErrWrongCode, "privateKey")
+}
+
 // npm drops some sign-ins without a word.
 func TestPassDroppedSignIn(t *testing.T) {
 	v := newVisitor(t, sandbox.Config{TOTPSecret: adaTOTP}, func(h http.Handler) http.Handler {
