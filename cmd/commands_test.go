@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pquerna/otp/totp"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -23,7 +24,7 @@ import (
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"sandbox":  startSandbox,
 	"rotd":     startDaemon,
-	"stop":     stopProgram,
+	"end":      stopProgram,
 	"switches": setSwitches,
 	"advance":  advanceClock,
 	"field":    setField,
@@ -31,6 +32,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"tokens":   checkTokens,
 	"mode":     checkMode,
 	"leak":     checkLeak,
+	"exits":    checkExit,
+	"code":     setCode,
+	"children": checkChildren,
 }
 
 type worldKey struct{}
@@ -134,10 +138,10 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// stopProgram is `stop NAME TERM|KILL`. After TERM the program must end well.
+// stopProgram is `end NAME TERM|KILL`. After TERM the program must end well.
 func stopProgram(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
-		ts.Fatalf("usage: stop NAME TERM|KILL")
+		ts.Fatalf("usage: end NAME TERM|KILL")
 	}
 	w := worldOf(ts)
 	p := w.programs[args[0]]
@@ -196,6 +200,13 @@ func setField(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no %s in %s", args[1], out)
 	}
 	ts.Setenv(args[0], fmt.Sprint(v))
+}
+
+// setCode is `code VAR SECRET`: what an authenticator app with that secret shows.
+func setCode(ts *testscript.TestScript, neg bool, args []string) {
+	code, err := totp.GenerateCode(args[1], time.Now())
+	ts.Check(err)
+	ts.Setenv(args[0], code)
 }
 
 // checkAccepted is `[!] accepted VAR`: whether the registry takes the token.
@@ -285,4 +296,55 @@ func checkLeak(ts *testscript.TestScript, neg bool, args []string) {
 	if files < 2 {
 		ts.Fatalf("looked into %d files only", files)
 	}
+}
+
+// checkExit is `exits STATUS PROGRAM [args]`; stdout and stderr can be looked at
+// after it as after exec.
+func checkExit(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM [args]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("exit status %d, want %s\n%s", got, args[0], ts.ReadFile("stderr"))
+	}
+	if strings.Contains(ts.ReadFile("stderr"), "goroutine ") {
+		ts.Fatalf("a stack trace: %s", ts.ReadFile("stderr"))
+	}
+}
+
+// checkChildren is `[!] children NAME`: whether the daemon of this script has a
+// child process, a browser, or comes to have none, within a time.
+func checkChildren(ts *testscript.TestScript, neg bool, args []string) {
+	p := worldOf(ts).programs["rotd"]
+	if p == nil {
+		ts.Fatalf("rotd does not run")
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if hasChildren(p.cmd.Process.Pid) != neg {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("children: still %v", neg)
+		}
+	}
+}
+
+// hasChildren reads the children of all of a process's threads.
+func hasChildren(pid int) bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, task := range tasks {
+		if b, err := os.ReadFile(task); err == nil && len(bytes.TrimSpace(b)) > 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -109,6 +109,7 @@ func (c *connection) run(ctx context.Context) (store.Passcard, error) {
 		Password:   c.req.Password.Text,
 		TOTPSecret: c.req.TOTPSecret.Text,
 		Passkey:    c.req.Passkey,
+		Terminal:   c.req.Terminal,
 	}, &draft, c.asker(), func(name, text string) { c.s.step("", name, text) })
 	if err != nil {
 		return store.Passcard{}, err

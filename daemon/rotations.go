@@ -148,7 +148,8 @@ func (d *Daemon) passcardAccount(ctx context.Context, st *store.Store, id string
 	if err != nil {
 		return nil, err
 	}
-	return d.account(npm.Config{Registry: p.Registry, Username: p.Username}, storeKeeper{st, p.ID}, ask, tell)
+	// Whoever runs rot rotate sits at a terminal: codes are asked for there.
+	return d.account(npm.Config{Registry: p.Registry, Username: p.Username, Terminal: ask != nil}, storeKeeper{st, p.ID}, ask, tell)
 }
 
 // rotateOne rotates one ROT and notes in the store how it went. The caller

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"rotd/ipc"
+	"rotd/ipc/secret"
+)
+
+const testToken = "npm_d2cJEXAMPLE"
+
+// serveToken is a rotd that knows a ROT called ci, and one of npm's public
+// registry called public.
+func serveToken(socket string) (stop func(), err error) {
+	ln, err := ipc.Listen(context.Background(), socket)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+ipc.PathToken, func(w http.ResponseWriter, r *http.Request) {
+		tok := ipc.Token{ROT: "rot://rot_a2c4", Generation: 1, Value: secret.NewWire(testToken), Registry: "http://localhost:4873"}
+		switch r.PathValue("ref") {
+		case "ci":
+		case "public":
+			tok.DefaultRegistry = true
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			json.NewEncoder(w).Encode(ipc.ErrorBody{Error: &ipc.Error{Code: ipc.CodeNotFound, Message: "no such reference", Hint: "rot ls"}})
+			return
+		}
+		json.NewEncoder(w).Encode(tok)
+	})
+	srv := &http.Server{Handler: mux}
+	go srv.Serve(ln)
+	return func() { srv.Close() }, nil
+}
+
+// runtimeDir is short enough for a socket.
+func runtimeDir() (string, error) { return os.MkdirTemp("", "t") }
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			dir, err := runtimeDir()
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { os.RemoveAll(dir) })
+			stop, err := serveToken(filepath.Join(dir, "s"))
+			if err != nil {
+				return err
+			}
+			env.Defer(stop)
+			env.Setenv("ROTD_SOCKET", filepath.Join(dir, "s"))
+			env.Setenv("XDG_RUNTIME_DIR", dir)
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// exits STATUS COMMAND… is exec for a command that ends with that status.
+			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				got := 0
+				var exit *exec.ExitError
+				if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+					got = exit.ExitCode()
+				}
+				if got != want {
+					ts.Fatalf("exit status %d, want %d", got, want)
+				}
+			},
+		},
+	})
+}
