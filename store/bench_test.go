@@ -66,7 +66,7 @@ func BenchmarkMakeCurrent(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		b.StopTimer()
-		g := must[Generation](b)(s.Plan(b.Context(), ids[0], fmt.Sprintf("t%d", i)))
+		g := must[Generation](b)(s.Plan(b.Context(), ids[0], called(fmt.Sprintf("t%d", i))))
 		ok(b, s.Created(b.Context(), ids[0], g.N, "k", secret.New("npm_EXAMPLE"), s.stamp(), time.Time{}))
 		ok(b, s.Advance(b.Context(), ids[0], g.N, StepCreated, StepVerified))
 		b.StartTimer()

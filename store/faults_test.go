@@ -44,7 +44,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	r := addROT(t, s, p.ID, "")
 	rotate(t, s, r.ID, "t1", "npm_EXAMPLE")
 	onlyOne(t, s, "PRAGMA query_only = ON")
-	_, err := s.Plan(ctx, r.ID, "t2")
+	_, err := s.Plan(ctx, r.ID, called("t2"))
 	if !errors.Is(err, ErrStorage) || HintOf(err) == "" {
 		t.Errorf("Plan: %v (hint %q)", err, HintOf(err))
 	}
@@ -118,7 +118,7 @@ func TestWritersTakeTurns(t *testing.T) {
 	for w := range 8 {
 		writers.Go(func() {
 			for i := range 10 {
-				if _, err := s.Plan(ctx, r.ID, fmt.Sprintf("t-%d-%d", w, i)); err != nil {
+				if _, err := s.Plan(ctx, r.ID, called(fmt.Sprintf("t-%d-%d", w, i))); err != nil {
 					t.Error(err)
 				}
 			}

@@ -31,28 +31,28 @@ func generationPlace(rot string, n int) place {
 	return place{"generations", fmt.Sprintf("%s/%d", rot, n), "sealed"}
 }
 
-// Plan begins the next generation of the ROT, for a token that is to have this
-// name. ErrNotFound (the ROT), ErrTaken (the token's name).
-func (s *Store) Plan(ctx context.Context, rot, tokenName string) (Generation, error) {
+// Plan begins the next generation of the ROT, for a token that tokenName names
+// by the generation's number. ErrNotFound (the ROT), ErrTaken (the token's name).
+func (s *Store) Plan(ctx context.Context, rot string, tokenName func(n int) string) (Generation, error) {
 	doing := "plan a generation of ROT " + rot
-	if tokenName == "" {
-		return Generation{}, failed(doing, errors.New("the token needs a name"))
-	}
 	now := s.stamp()
-	g := Generation{ROT: rot, TokenName: tokenName, Step: StepPlanned, Planned: now, Changed: now}
+	g := Generation{ROT: rot, Step: StepPlanned, Planned: now, Changed: now}
 	err := s.change(ctx, doing, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) + 1 FROM generations WHERE rot = ?`, rot).Scan(&g.N)
 		if err != nil {
 			return err
 		}
+		if g.TokenName = tokenName(g.N); g.TokenName == "" {
+			return errors.New("the token needs a name")
+		}
 		_, err = tx.ExecContext(ctx,
 			`INSERT INTO generations (rot, n, token_name, key, step, planned, changed) VALUES (?, ?, ?, '', ?, ?, ?)`,
-			rot, g.N, tokenName, g.Step, micros(now), micros(now))
+			rot, g.N, g.TokenName, g.Step, micros(now), micros(now))
 		switch {
 		case isOrphan(err):
 			return ErrNotFound
 		case isDuplicate(err):
-			return fmt.Errorf("token name %s: %w", tokenName, ErrTaken)
+			return fmt.Errorf("token name %s: %w", g.TokenName, ErrTaken)
 		}
 		return err
 	})

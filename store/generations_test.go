@@ -19,7 +19,7 @@ func TestJournalOfARotation(t *testing.T) {
 	ok(t, s.SetTrouble(ctx, rot, Trouble{Code: "unreachable"}, 2, st.clock.t))
 
 	st.clock.advance(time.Hour)
-	g := must[Generation](t)(s.Plan(ctx, rot, "t2"))
+	g := must[Generation](t)(s.Plan(ctx, rot, called("t2")))
 	want := Generation{ROT: rot, N: 2, TokenName: "t2", Step: StepPlanned, Planned: st.clock.t, Changed: st.clock.t}
 	check := func(step Step) {
 		t.Helper()
@@ -69,7 +69,7 @@ func TestJournalOfARotation(t *testing.T) {
 	if all := must[[]Generation](t)(s.Generations(ctx, rot)); len(all) != 2 || all[0].N != 1 || all[1].N != 2 {
 		t.Errorf("Generations: %+v", all)
 	}
-	if g := must[Generation](t)(s.Plan(ctx, rot, "t3")); g.N != 3 {
+	if g := must[Generation](t)(s.Plan(ctx, rot, called("t3"))); g.N != 3 {
 		t.Errorf("the next generation has number %d", g.N)
 	}
 }
@@ -78,7 +78,7 @@ func TestJournalOfARotation(t *testing.T) {
 func at(t *testing.T, s *Store, rot, tokenName string, step Step) int {
 	t.Helper()
 	ctx := t.Context()
-	n := must[Generation](t)(s.Plan(ctx, rot, tokenName)).N
+	n := must[Generation](t)(s.Plan(ctx, rot, called(tokenName))).N
 	create := func() { ok(t, s.Created(ctx, rot, n, "k", secret.New("npm_EXAMPLE"), s.stamp(), time.Time{})) }
 	verify := func() { create(); ok(t, s.Advance(ctx, rot, n, StepCreated, StepVerified)) }
 	switch step {
@@ -160,14 +160,14 @@ func TestGenerationsThatAreNotThere(t *testing.T) {
 	s, ctx := openNew(t), t.Context()
 	p := addPasscard(t, s, "ada").ID
 	rot := addROT(t, s, p, "").ID
-	if _, err := s.Plan(ctx, "rot_none", "t"); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Plan(ctx, "rot_none", called("t")); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Plan: %v", err)
 	}
-	_ = must[Generation](t)(s.Plan(ctx, rot, "t"))
-	if _, err := s.Plan(ctx, rot, "t"); !errors.Is(err, ErrTaken) {
+	_ = must[Generation](t)(s.Plan(ctx, rot, called("t")))
+	if _, err := s.Plan(ctx, rot, called("t")); !errors.Is(err, ErrTaken) {
 		t.Errorf("Plan with a name that is taken: %v", err)
 	}
-	if _, err := s.Plan(ctx, rot, ""); err == nil {
+	if _, err := s.Plan(ctx, rot, called("")); err == nil {
 		t.Error("Plan without a name")
 	}
 	if err := s.Created(ctx, rot, 1, "k", secret.Text{}, time.Time{}, time.Time{}); err == nil {

@@ -82,7 +82,7 @@ func addROT(t testing.TB, s *Store, passcard, name string) ROT {
 func rotate(t testing.TB, s *Store, rot, tokenName, value string) Generation {
 	t.Helper()
 	ctx := t.Context()
-	g := must[Generation](t)(s.Plan(ctx, rot, tokenName))
+	g := must[Generation](t)(s.Plan(ctx, rot, called(tokenName)))
 	now := s.stamp()
 	ok(t, s.Created(ctx, rot, g.N, "key-of-"+tokenName, secret.New(value), now, now.Add(90*24*time.Hour)))
 	ok(t, s.Advance(ctx, rot, g.N, StepCreated, StepVerified))
@@ -97,3 +97,6 @@ func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	return must[[]byte](t)(os.ReadFile(path))
 }
+
+// called is the name of a token, for Plan.
+func called(name string) func(int) string { return func(int) string { return name } }

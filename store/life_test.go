@@ -39,7 +39,7 @@ func TestNoSecretIsInPlainText(t *testing.T) {
 		}
 		grepFor(t, st.dir, secrets)
 	}
-	g := must[Generation](t)(s.Plan(ctx, r.ID, "t4"))
+	g := must[Generation](t)(s.Plan(ctx, r.ID, called("t4")))
 	ok(t, s.Created(ctx, r.ID, g.N, "k4", secret.New("npm_t4EXAMPLE"), s.stamp(), time.Time{}))
 	secrets = append(secrets, "npm_t4EXAMPLE")
 

@@ -121,7 +121,7 @@ func writeNewestDump(t *testing.T, version int64) {
 	rotate(t, s, r.ID, "rotd-dump-1", "npm_old_EXAMPLE")
 	rotate(t, s, r.ID, "rotd-dump-2", dumpValue)
 	ok(t, s.SetTrouble(t.Context(), r.ID, Trouble{Code: "unreachable", Message: "m", Hint: "h"}, 1, st.clock.t.Add(time.Hour)))
-	_ = must[Generation](t)(s.Plan(t.Context(), r.ID, "rotd-dump-3"))
+	_ = must[Generation](t)(s.Plan(t.Context(), r.ID, called("rotd-dump-3")))
 	ok(t, os.WriteFile(dumpFile(version), []byte(dumpOf(t, s.db)), 0o644))
 }
 

@@ -17,7 +17,7 @@ import (
 // change is durable when the call returns.
 type Journal interface {
 	Generations(ctx context.Context, rot string, steps ...store.Step) ([]store.Generation, error)
-	Plan(ctx context.Context, rot, tokenName string) (store.Generation, error)
+	Plan(ctx context.Context, rot string, tokenName func(n int) string) (store.Generation, error)
 	Created(ctx context.Context, rot string, n int, key string, value secret.Text, created, expires time.Time) error
 	Advance(ctx context.Context, rot string, n int, from, to store.Step) error
 	MakeCurrent(ctx context.Context, rot string, n int, next time.Time) error
@@ -68,7 +68,7 @@ func (e *Engine) Rotate(ctx context.Context, npm Account, rot store.ROT, tell Pr
 	if err := e.sweep(ctx, npm, rot); err != nil {
 		e.Log.Warn("leftovers of an earlier rotation remain", "rot", rot.ID, "err", err)
 	}
-	g, err := e.Journal.Plan(ctx, rot.ID, tokenName(rot.ID, rot.Current+1))
+	g, err := e.Journal.Plan(ctx, rot.ID, func(n int) string { return tokenName(rot.ID, n) })
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -254,7 +254,7 @@ func (j journal) Generations(ctx context.Context, rot string, steps ...store.Ste
 	return gs, err
 }
 
-func (j journal) Plan(ctx context.Context, rot string, name string) (g store.Generation, err error) {
+func (j journal) Plan(ctx context.Context, rot string, name func(int) string) (g store.Generation, err error) {
 	err = j.w.call("Plan", func() error { g, err = j.w.st.Plan(ctx, rot, name); return err })
 	return g, err
 }
