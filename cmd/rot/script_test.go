@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,12 +23,7 @@ const testToken = "npm_d2cJEXAMPLE"
 // serveToken is a rotd that knows a ROT called ci, and one of npm's public
 // registry called public.
 func serveToken(socket string) (stop func(), err error) {
-	ln, err := ipc.Listen(context.Background(), socket)
-	if err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+ipc.PathToken, func(w http.ResponseWriter, r *http.Request) {
+	return serve(socket, "GET "+ipc.PathToken, func(w http.ResponseWriter, r *http.Request) {
 		tok := ipc.Token{ROT: "rot://rot_a2c4", Generation: 1, Value: secret.NewWire(testToken), Registry: "http://localhost:4873"}
 		switch r.PathValue("ref") {
 		case "ci":
@@ -40,6 +36,25 @@ func serveToken(socket string) (stop func(), err error) {
 		}
 		json.NewEncoder(w).Encode(tok)
 	})
+}
+
+// serveQuestion is a rotd that asks for a password and waits.
+func serveQuestion(socket string) (stop func(), err error) {
+	return serve(socket, "POST "+ipc.PathPasscards, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		json.NewEncoder(w).Encode(ipc.Event{Question: &ipc.Question{ID: "1", Kind: ipc.AskPassword, Text: "password", Secret: true}})
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+}
+
+func serve(socket, route string, h http.HandlerFunc) (stop func(), err error) {
+	ln, err := ipc.Listen(context.Background(), socket)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc(route, h)
 	srv := &http.Server{Handler: mux}
 	go srv.Serve(ln)
 	return func() { srv.Close() }, nil
