@@ -336,6 +336,7 @@ func TestVersion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newDaemon(t)
 			d.on("GET "+ipc.PathVersion, tc.v)
+			d.run("--version").want(t, 0, "rot  "+ipc.BuildVersion+"\nrotd "+tc.v.Version+"\n", tc.want)
 			d.run("version").want(t, 0, "rot  "+ipc.BuildVersion+"\nrotd "+tc.v.Version+"\n", tc.want)
 		})
 	}

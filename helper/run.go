@@ -120,10 +120,14 @@ func (c *call) tell(e *ipc.Error) {
 func (c *call) dispatch(ctx context.Context, args []string) error {
 	global := c.flags()
 	global.SetInterspersed(false)
+	askedVersion := global.Bool("version", false, "")
 	if err := c.parse(global, args); err != nil {
 		return err
 	}
 	args = global.Args()
+	if *askedVersion {
+		return runVersion(ctx, c, args)
+	}
 	if len(args) == 0 {
 		return errHelp
 	}
@@ -144,6 +148,9 @@ func (c *call) find(args []string) (command, []string, error) {
 		}
 	}
 	if args[0] == "connect" {
+		if len(args) == 2 && (args[1] == "--help" || args[1] == "-h") {
+			return connectNPM, args[1:], nil
+		}
 		return command{}, nil, usage("connect to what? npm is all there is", "rot connect npm")
 	}
 	return command{}, nil, usage(fmt.Sprintf("there is no command %q", args[0]), "rot help lists them")

@@ -146,6 +146,8 @@ func TestHelp(t *testing.T) {
 	overviewText.want(t, 0, overview(commands), "")
 	d.run("--help").want(t, 0, overview(commands), "")
 	d.run("help").want(t, 0, overview(commands), "")
+	d.run("connect", "--help").want(t, 0, connectNPM.help, "")
+	d.run("help", "connect", "npm").want(t, 0, connectNPM.help, "")
 	for _, cmd := range commands {
 		if !strings.Contains(overviewText.stdout, "  "+cmd.name+" ") {
 			t.Errorf("the overview does not have %s", cmd.name)

@@ -4,9 +4,10 @@
 // holds its messages (messages.go), its errors (errors.go), where the socket is
 // (paths.go), the listener with the peer's credentials (listen.go, peer_*.go)
 // and the small HTTP/1.0 client that keeps net/http out of the helper
-// (client.go). The handlers are in package daemon.
+// (client.go, http10.go, dial.go). The handlers are in package daemon.
 //
-// It promises that a socket made by Listen is never open to another user, not
-// even between bind and chmod, and that a peer whose user cannot be told is
-// refused rather than taken for root.
+// It promises that a socket made by Listen is never open to another user, on
+// Linux not even between bind and chmod (elsewhere its private directory sees to
+// that), and that a peer whose user cannot be told is refused rather than taken
+// for root.
 package ipc

@@ -18,6 +18,10 @@ import (
 	"rotd/ipc/secret"
 )
 
+// noRaceSleep keeps a program with the race detector from sleeping a second at
+// its end.
+const noRaceSleep = "atexit_sleep_ms=0"
+
 const testToken = "npm_d2cJEXAMPLE"
 
 // serveToken is a rotd that knows a ROT called ci, and one of npm's public
@@ -78,6 +82,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(stop)
+			env.Setenv("GORACE", noRaceSleep)
 			env.Setenv("ROTD_SOCKET", filepath.Join(dir, "s"))
 			env.Setenv("XDG_RUNTIME_DIR", dir)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
