@@ -182,7 +182,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 
 func TestReferencesInEverySpelling(t *testing.T) {
 	d := newDaemon(t)
-	d.mux.HandleFunc("GET "+ipc.PathToken, nil2token)
+	d.mux.HandleFunc("GET "+ipc.PathToken, echoRef)
 	for arg, want := range map[string]string{
 		"rot://rot_a2c4":     "rot_a2c4",
 		"dotenvx://rot_a2c4": "rot_a2c4",

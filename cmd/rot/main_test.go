@@ -53,17 +53,44 @@ func TestWhatIsLinked(t *testing.T) {
 const maxSize = 3_000_000
 
 func TestSize(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "rot")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	fi, err := os.Stat(path)
+	fi, err := os.Stat(build(t, "GOOS=linux", "GOARCH=amd64"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if fi.Size() > maxSize {
 		t.Errorf("rot is %d bytes large, and at most %d are promised", fi.Size(), maxSize)
+	}
+}
+
+// build builds rot as it is released and returns its path.
+func build(tb testing.TB, env ...string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "rot")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// BenchmarkGet is the whole of rot get: the process, the socket, the answer.
+func BenchmarkGet(b *testing.B) {
+	dir, err := runtimeDir()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "s")
+	stop, err := serveToken(socket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer stop()
+	rot := build(b)
+	for b.Loop() {
+		if out, err := exec.Command(rot, "get", "ci", "--socket", socket).Output(); err != nil || string(out) != testToken+"\n" {
+			b.Fatalf("%q, %v", out, err)
+		}
 	}
 }

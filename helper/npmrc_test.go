@@ -1,0 +1,83 @@
+package helper
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rotd/ipc"
+)
+
+func TestNpmrc(t *testing.T) {
+	d := newDaemon(t)
+	d.hasToken()
+	e := d.env()
+	rc := filepath.Join(e.Getenv("HOME"), ".npmrc")
+	line := "//localhost:4873/:_authToken=" + testToken + "\n"
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "✔ "+rc+" written: //localhost:4873/:_authToken\n")
+	checkFile(t, rc, line)
+	e.Stderr = nil
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "has it already")
+	e.Stderr = nil
+	runEnv(t.Context(), e, "npmrc", testROT, "--json").want(t, 0, `{"file":"`+rc+`","key":"//localhost:4873/:_authToken","changed":false}`+"\n", "")
+
+	file := writeFile(t, "rc", "; mine\r\n//localhost:4873/:_authToken = old \r\n//localhost:4873:_authToken=older")
+	d.run("npmrc", testROT, "--file", file).want(t, 0, "", "line 3 of "+file)
+	checkFile(t, file, "; mine\r\n//localhost:4873/:_authToken = "+testToken+" \r\n//localhost:4873:_authToken=older")
+
+	file = writeFile(t, "rc", "")
+	e = d.env("npm_config_userconfig=" + file)
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", file+" written")
+}
+
+func TestNpmrcRefuses(t *testing.T) {
+	d := newDaemon(t)
+	d.hasToken()
+	text := "//localhost:4873/:_authToken=${NPM_TOKEN}\n"
+	file := writeFile(t, "rc", text)
+	got := d.run("npmrc", testROT, "--file", file)
+	got.want(t, ipc.ExitFailed, "", "line 1 takes its token from the environment")
+	if !strings.Contains(got.stderr, "rot exec") {
+		t.Errorf("no hint: %q", got.stderr)
+	}
+	checkFile(t, file, text)
+	d.run("npmrc", testROT, "--file", "/nonexistent/x/.npmrc").want(t, ipc.ExitFailed, "", "make its directory first")
+	d.run("npmrc", testROT, "--file", t.TempDir()).want(t, ipc.ExitFailed, "", "not a regular file")
+	e := d.env()
+	e.Environ = append(e.Environ, "HOME=")
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, ipc.ExitFailed, "", "HOME is not set")
+}
+
+func TestNpmrcWarnsOfWhatHidesIt(t *testing.T) {
+	d := newDaemon(t)
+	d.hasToken()
+	e := d.env("npm_config_//localhost:4873/:_authToken=x")
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "the environment sets npm_config_//localhost:4873/:_authToken, which npm takes instead")
+
+	e = d.env()
+	e.Dir = t.TempDir()
+	sub := filepath.Join(e.Dir, "a", "b")
+	for path, text := range map[string]string{"package.json": "{}", ".npmrc": "x=1\n//localhost:4873/:_authToken=${NODE_AUTH_TOKEN}\n"} {
+		if err := os.WriteFile(filepath.Join(e.Dir, path), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(sub, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	project := filepath.Join(e.Dir, ".npmrc")
+	e.Dir = sub
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "delete line 2 of "+project)
+}
+
+func checkFile(t *testing.T, path, want string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil || string(b) != want {
+		t.Errorf("%s: %q, %v, want %q", path, b, err, want)
+	}
+	if fi, err := os.Stat(path); err == nil && fi.Mode() != 0o600 {
+		t.Errorf("%s has mode %v", path, fi.Mode())
+	}
+}
