@@ -82,9 +82,6 @@ func runRotate(ctx context.Context, c *call, args []string) error {
 			result, err = c.rotate(ctx, ref, req, person)
 		}
 	}
-	if ctx.Err() != nil {
-		c.note("rot: rotd goes on with it: rot status tells how it ends")
-	}
 	if err != nil {
 		return err
 	}
@@ -95,7 +92,11 @@ func (c *call) rotate(ctx context.Context, ref string, req ipc.Rotate, person *t
 	if losesPublishing(req.Shape) {
 		c.note(january)
 	}
-	return c.follow(ctx, "rotating…", ipc.Path(ipc.PathRotate, ref), req, person)
+	result, err := c.follow(ctx, "rotating…", ipc.Path(ipc.PathRotate, ref), req, person)
+	if ctx.Err() != nil && err != nil {
+		c.note("rot: rotd goes on with a rotation that it has begun: rot status tells how it ends")
+	}
+	return result, err
 }
 
 // askPurpose asks what a first token is for.

@@ -1,6 +1,8 @@
 package helper
 
 import (
+	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -53,4 +55,16 @@ func TestRotateWithoutAShapeInAScript(t *testing.T) {
 	d := newDaemon(t)
 	d.on("POST "+ipc.PathRotate, &ipc.Error{Code: ipc.CodeShapeRequired, Message: "the first rotation must say what the token is for", Hint: "--for publish, --for stage or --for install"})
 	d.run("rotate", testPas).want(t, ipc.ExitUsage, "", "--for publish, --for stage or --for install")
+}
+
+func TestInterruptedRotationSaysThatItGoesOn(t *testing.T) {
+	d := newDaemon(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	d.mux.HandleFunc("POST "+ipc.PathRotate, func(w http.ResponseWriter, r *http.Request) {
+		d.keep(r)
+		d.send(w, ipc.Event{Step: &ipc.Step{Name: "planned", Text: "asking npm"}})
+		interrupt()
+		<-r.Context().Done()
+	})
+	runEnv(ctx, d.env(), "rotate", testPas).want(t, exitInterrupted, "", "rot status tells how it ends\nrot: interrupted\n")
 }
