@@ -133,11 +133,11 @@ func TestStreamYieldsEventsAsTheyCome(t *testing.T) {
 
 func TestStreamEndsInItsError(t *testing.T) {
 	c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, `{"step":{"name":"a"}}`+"\n"+`{"error":{"code":"busy","message":"no"}}`+"\n"+`{"step":{"name":"b"}}`+"\n")
+		io.WriteString(w, `{"step":{"name":"a"}}`+"\n"+`{"error":{"code":"refused","message":"no"}}`+"\n"+`{"step":{"name":"b"}}`+"\n")
 	}))
 	events, err := collect(c, t.Context())
 	var e *Error
-	if !errors.As(err, &e) || e.Code != CodeBusy || len(events) != 1 {
+	if !errors.As(err, &e) || e.Code != CodeRefused || len(events) != 1 {
 		t.Errorf("%v, %v", events, err)
 	}
 }

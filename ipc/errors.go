@@ -7,7 +7,6 @@ type Code string
 const (
 	// 1, failed.
 	CodeInternal         Code = "internal"            // a fault of rotd itself
-	CodeBusy             Code = "busy"                // the passcard is being used by another run
 	CodeWrongPassword    Code = "wrong_password"      // npm refused user name and password
 	CodeWrongCode        Code = "wrong_code"          // npm refused the one-time code, or the security key
 	CodeSessionExpired   Code = "session_expired"     // signed out, and not signed in again
@@ -61,7 +60,6 @@ const (
 // exit status that rot ends with.
 var codes = map[Code]struct{ HTTP, Exit int }{
 	CodeInternal:         {500, ExitFailed},
-	CodeBusy:             {409, ExitFailed},
 	CodeWrongPassword:    {422, ExitFailed},
 	CodeWrongCode:        {422, ExitFailed},
 	CodeSessionExpired:   {422, ExitFailed},
