@@ -70,7 +70,7 @@ func BenchmarkMakeCurrent(b *testing.B) {
 		ok(b, s.Created(b.Context(), ids[0], g.N, "k", secret.New("npm_EXAMPLE"), s.stamp(), time.Time{}))
 		ok(b, s.Advance(b.Context(), ids[0], g.N, StepCreated, StepVerified))
 		b.StartTimer()
-		ok(b, s.MakeCurrent(b.Context(), ids[0], g.N, time.Time{}))
+		ok(b, s.MakeCurrent(b.Context(), ids[0], g.N, time.Time{}, Shape{}))
 		i++
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -103,9 +104,14 @@ func (s *Store) Advance(ctx context.Context, rot string, n int, from, to Step) e
 
 // MakeCurrent makes the verified generation n the one that is served, all in
 // one transaction: what was current is retiring, the ROT's next rotation is
-// set, its failures and its trouble are cleared. ErrNotFound, ErrStep.
-func (s *Store) MakeCurrent(ctx context.Context, rot string, n int, next time.Time) error {
+// set and its shape is the one that n has, its failures and its trouble are
+// cleared. ErrNotFound, ErrStep.
+func (s *Store) MakeCurrent(ctx context.Context, rot string, n int, next time.Time, shape Shape) error {
 	doing := fmt.Sprintf("make generation %d of ROT %s current", n, rot)
+	text, err := json.Marshal(shape)
+	if err != nil {
+		return failed(doing, err)
+	}
 	return s.change(ctx, doing, func(tx *sql.Tx) error {
 		now := micros(s.stamp())
 		_, err := tx.ExecContext(ctx,
@@ -121,8 +127,8 @@ func (s *Store) MakeCurrent(ctx context.Context, rot string, n int, next time.Ti
 			return err
 		}
 		_, err = tx.ExecContext(ctx,
-			`UPDATE rots SET current = ?, next = ?, failures = 0, trouble = NULL, last_attempt = ? WHERE id = ?`,
-			n, micros(next), now, rot)
+			`UPDATE rots SET current = ?, next = ?, shape = ?, failures = 0, trouble = NULL, last_attempt = ? WHERE id = ?`,
+			n, micros(next), string(text), now, rot)
 		return err
 	})
 }

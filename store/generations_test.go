@@ -50,13 +50,14 @@ func TestJournalOfARotation(t *testing.T) {
 
 	st.clock.advance(time.Second)
 	next := st.clock.t.Add(60 * 24 * time.Hour)
-	ok(t, s.MakeCurrent(ctx, rot, 2, next))
+	reshaped := Shape{Scopes: []string{"@acme"}, Permission: "read-only"}
+	ok(t, s.MakeCurrent(ctx, rot, 2, next, reshaped))
 	check(StepCurrent)
 	if g, v, err := s.Current(ctx, rot); err != nil || v.Reveal() != "npm_twoEXAMPLE" || g != want {
 		t.Errorf("after MakeCurrent: %+v %v", g, err)
 	}
 	r := must[ROT](t)(s.ROT(ctx, rot))
-	if r.Current != 2 || !r.Next.Equal(next) || r.Failures != 0 || r.Trouble != (Trouble{}) || !r.LastAttempt.Equal(st.clock.t) {
+	if r.Current != 2 || !cmp.Equal(r.Shape, reshaped) || !r.Next.Equal(next) || r.Failures != 0 || r.Trouble != (Trouble{}) || !r.LastAttempt.Equal(st.clock.t) {
 		t.Errorf("the ROT after MakeCurrent: %+v", r)
 	}
 	if v := must[secret.Text](t)(s.Value(ctx, rot, 1)); v.Reveal() != "npm_oneEXAMPLE" {
@@ -89,10 +90,10 @@ func at(t *testing.T, s *Store, rot, tokenName string, step Step) int {
 		verify()
 	case StepCurrent:
 		verify()
-		ok(t, s.MakeCurrent(ctx, rot, n, time.Time{}))
+		ok(t, s.MakeCurrent(ctx, rot, n, time.Time{}, Shape{}))
 	case StepRetiring, StepRevoked:
 		verify()
-		ok(t, s.MakeCurrent(ctx, rot, n, time.Time{}))
+		ok(t, s.MakeCurrent(ctx, rot, n, time.Time{}, Shape{}))
 		at(t, s, rot, tokenName+"-next", StepCurrent)
 		if step == StepRevoked {
 			ok(t, s.Advance(ctx, rot, n, StepRetiring, StepRevoked))
@@ -146,7 +147,7 @@ func TestCallsAtTheWrongStep(t *testing.T) {
 			}
 		}
 		if is != StepVerified {
-			if err := s.MakeCurrent(ctx, rot, n, time.Time{}); !errors.Is(err, ErrStep) {
+			if err := s.MakeCurrent(ctx, rot, n, time.Time{}, Shape{}); !errors.Is(err, ErrStep) {
 				t.Errorf("MakeCurrent of a generation that is %s: %v", is, err)
 			}
 		}
@@ -178,7 +179,7 @@ func TestGenerationsThatAreNotThere(t *testing.T) {
 	for name, err := range map[string]error{
 		"Created":     s.Created(ctx, rot, 2, "k", secret.New("x"), time.Time{}, time.Time{}),
 		"Advance":     s.Advance(ctx, rot, 2, StepCreated, StepVerified),
-		"MakeCurrent": s.MakeCurrent(ctx, rot, 2, time.Time{}),
+		"MakeCurrent": s.MakeCurrent(ctx, rot, 2, time.Time{}, Shape{}),
 		"Value":       valueErr,
 		"Current":     currentErr,
 	} {

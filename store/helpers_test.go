@@ -86,7 +86,7 @@ func rotate(t testing.TB, s *Store, rot, tokenName, value string) Generation {
 	now := s.stamp()
 	ok(t, s.Created(ctx, rot, g.N, "key-of-"+tokenName, secret.New(value), now, now.Add(90*24*time.Hour)))
 	ok(t, s.Advance(ctx, rot, g.N, StepCreated, StepVerified))
-	ok(t, s.MakeCurrent(ctx, rot, g.N, now.Add(60*24*time.Hour)))
+	ok(t, s.MakeCurrent(ctx, rot, g.N, now.Add(60*24*time.Hour), must[ROT](t)(s.ROT(ctx, rot)).Shape))
 	for _, old := range must[[]Generation](t)(s.Generations(ctx, rot, StepRetiring)) {
 		ok(t, s.Advance(ctx, rot, old.N, StepRetiring, StepRevoked))
 	}

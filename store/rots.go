@@ -80,18 +80,6 @@ func (s *Store) ROT(ctx context.Context, id string) (ROT, error) {
 		`SELECT `+rotColumns+` FROM rots WHERE id = ?`, id)
 }
 
-// SetShape gives the ROT's next tokens another shape. ErrNotFound.
-func (s *Store) SetShape(ctx context.Context, rot string, shape Shape) error {
-	doing := "change the shape of ROT " + rot
-	b, err := json.Marshal(shape)
-	if err != nil {
-		return failed(doing, err)
-	}
-	return s.change(ctx, doing, func(tx *sql.Tx) error {
-		return changeOne(tx.ExecContext(ctx, `UPDATE rots SET shape = ? WHERE id = ?`, string(b), rot))
-	})
-}
-
 // SetSchedule sets when the ROT is to be rotated; the zero time: never by
 // itself. ErrNotFound.
 func (s *Store) SetSchedule(ctx context.Context, rot string, next time.Time) error {

@@ -2,6 +2,7 @@ package npm
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,17 +117,30 @@ func (f fields) when(names ...string) time.Time {
 	return time.Time{}
 }
 
+// id is the first of the named fields that is a string or a whole number.
+func (f fields) id(names ...string) string {
+	for _, n := range names {
+		if v, ok := f[n].(float64); ok && v >= 0 && v < 1<<53 && v == float64(int64(v)) {
+			return strconv.FormatInt(int64(v), 10)
+		}
+		if s := f.text(n); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
 // revoked reports a token that is listed as one that was.
 func (f fields) revoked() bool {
 	at, _ := f["revoked"].(string)
 	yes, _ := f.truth("revoked")
-	return yes || at != ""
+	return yes || at != "" && at != "false"
 }
 
 // token is what a rotation needs of a listed or a new token. Where the
 // registry names no time of creation it is now.
 func (f fields) token(now time.Time) rotate.Token {
-	t := rotate.Token{Key: f.text("key", "id"), Name: f.text("name", "token_name"), Created: f.when("created"), Expires: f.when("expiry", "expires")}
+	t := rotate.Token{Key: f.id("key", "id", "uuid", "token_id"), Name: f.text("name", "token_name"), Created: f.when("created"), Expires: f.when("expiry", "expires")}
 	if !keyLike.MatchString(t.Key) {
 		t.Key = ""
 	}

@@ -254,8 +254,10 @@ func (a *Account) list(ctx context.Context) ([]fields, error) {
 		}
 		before := len(all)
 		for _, f := range *page.Objects {
-			if key := f.token(time.Time{}).Key; key != "" && !keys[key] {
-				keys[key] = true
+			// A token whose key cannot be read still counts by its name.
+			t := f.token(time.Time{})
+			if id := t.Key + " " + t.Name; id != " " && !keys[id] {
+				keys[id] = true
 				all = append(all, f)
 			}
 		}

@@ -25,19 +25,24 @@ func (a *Account) Verify(ctx context.Context, got rotate.Token, want store.Shape
 	case errors.Is(err, errAddress) && len(want.CIDR) > 0:
 		a.tell("noticed", "this machine is outside the token's CIDR ranges, so that its value could not be tried")
 	case errors.Is(err, ErrSessionExpired):
-		return &Error{Kind: ErrRefused, Message: doing + ": the registry refuses its value", Hint: "try again; the old token is untouched"}
+		return notYet{&Error{Kind: ErrRefused, Message: doing + ": the registry refuses its value", Hint: "try again; the old token is untouched"}}
+	case errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer):
+		return notYet{err}
 	case err != nil:
 		return err
 	case a.username != "" && !strings.EqualFold(name, a.username):
 		return &rotate.MismatchError{Differences: []string{fmt.Sprintf("user: asked %s, got %s", a.username, name)}}
 	}
 	listed, err := a.list(ctx)
+	if errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer) {
+		return notYet{err}
+	}
 	if err != nil {
 		return err
 	}
 	i := slices.IndexFunc(listed, func(f fields) bool { return f.token(time.Time{}).Key == got.Key && !f.revoked() })
 	if i < 0 {
-		return &Error{Kind: ErrGarbled, Message: doing + ": the registry does not list it", Hint: "try again; the old token is untouched"}
+		return notYet{&Error{Kind: ErrGarbled, Message: doing + ": the registry does not list it", Hint: "try again; the old token is untouched"}}
 	}
 	// What the listing leaves out, the answer to the creation may have told.
 	told := maps.Clone(a.made[got.Key])
@@ -55,6 +60,11 @@ func (a *Account) Verify(ctx context.Context, got rotate.Token, want store.Shape
 	}
 	return nil
 }
+
+// notYet marks what may be otherwise in a moment.
+type notYet struct{ error }
+
+func (e notYet) Unwrap() []error { return []error{e.error, rotate.ErrNotYet} }
 
 // comparison collects in what a token differs from what was asked for.
 type comparison struct {

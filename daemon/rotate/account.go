@@ -24,7 +24,8 @@ type Account interface {
 	List(ctx context.Context) ([]Token, error)
 	// Verify asks the registry whether it accepts the value of got, and
 	// whether the token grants what was asked for. A token that grants
-	// something else is a *MismatchError.
+	// something else is a *MismatchError; an error that wraps ErrNotYet is worth
+	// asking again.
 	Verify(ctx context.Context, got Token, want store.Shape) error
 	// Accepts asks the registry whether it takes value: true when it names the
 	// value's user, false when it refuses the value in plain words (a 401), and
@@ -47,6 +48,10 @@ type Token struct {
 // ErrNotCreated is wrapped by Create's error when npm gave a refusal: no token
 // can have come of the call.
 var ErrNotCreated = errors.New("npm refused to create the token")
+
+// ErrNotYet is wrapped by Verify's error when asking again in a moment may help:
+// the registry has not heard of the token yet, or gave no answer.
+var ErrNotYet = errors.New("the registry may know the token in a moment")
 
 // MismatchError says in which fields a new token differs from what was asked.
 type MismatchError struct {

@@ -20,12 +20,13 @@ type Journal interface {
 	Plan(ctx context.Context, rot string, tokenName func(n int) string) (store.Generation, error)
 	Created(ctx context.Context, rot string, n int, key string, value secret.Text, created, expires time.Time) error
 	Advance(ctx context.Context, rot string, n int, from, to store.Step) error
-	MakeCurrent(ctx context.Context, rot string, n int, next time.Time) error
+	MakeCurrent(ctx context.Context, rot string, n int, next time.Time, shape store.Shape) error
 	Value(ctx context.Context, rot string, n int) (secret.Text, error)
 }
 
-// Engine runs rotations. All fields are required. It keeps nothing between
-// calls, so that one may serve every passcard.
+// Engine runs rotations. All exported fields are required. One Engine serves
+// every passcard; what it remembers between calls only spares npm questions, or
+// makes it ask once more after a restart.
 type Engine struct {
 	Journal Journal
 	Now     func() time.Time
@@ -33,6 +34,8 @@ type Engine struct {
 	// Jitter is a number in [0,1), drawn anew at each call.
 	Jitter func() float64
 	Log    *slog.Logger
+
+	memory memory
 }
 
 // Progress is told the steps of a rotation as they happen: a word for scripts
@@ -57,7 +60,8 @@ var verifyPauses = []time.Duration{500 * time.Millisecond, time.Second, 2 * time
 // even when the caller's own time is over.
 const cleanupTime = 30 * time.Second
 
-// Rotate makes a new generation of rot current and retires the old one. On an
+// Rotate makes a new generation of rot current and retires the old one. The
+// token gets rot.Shape, which becomes the ROT's when it is served. On an
 // error the old generation is served as before. An Outcome with Lingering set
 // is a success: Settle goes on with what is left. So it does with a rotation
 // whose ctx ended or whose journal could not be written.
@@ -66,7 +70,7 @@ func (e *Engine) Rotate(ctx context.Context, npm Account, rot store.ROT, tell Pr
 	// be reached now stays in the journal and is no reason to keep the old
 	// token, which may have leaked.
 	if err := e.sweep(ctx, npm, rot); err != nil {
-		e.Log.Warn("leftovers of an earlier rotation remain", "rot", rot.ID, "err", err)
+		e.Log.Info("leftovers of an earlier rotation remain for now", "rot", rot.ID, "err", err)
 	}
 	g, err := e.Journal.Plan(ctx, rot.ID, func(n int) string { return tokenName(rot.ID, n) })
 	if err != nil {
@@ -90,10 +94,10 @@ func (e *Engine) goOn(ctx context.Context, npm Account, rot store.ROT, g store.G
 		if g, err = e.verify(ctx, npm, rot, g); err != nil {
 			return Outcome{}, err
 		}
-		tell("verified", "the registry accepts it")
+		tell("verified", "it may do what was asked, and no more")
 	}
 	next := Next(e.Now(), g, rot.Shape, e.Jitter())
-	if err := e.Journal.MakeCurrent(ctx, rot.ID, g.N, next); err != nil {
+	if err := e.Journal.MakeCurrent(ctx, rot.ID, g.N, next, rot.Shape); err != nil {
 		return Outcome{}, err
 	}
 	tell("current", fmt.Sprintf("generation %d is served", g.N))
@@ -134,7 +138,7 @@ func (e *Engine) afterFailedCreate(ctx context.Context, npm Account, g store.Gen
 	if ctx.Err() == nil {
 		// npm may have made it all the same: look.
 		if err := e.discard(ctx, npm, g); err != nil {
-			e.Log.Warn("cannot tell yet whether npm made a token", "token", g.TokenName, "err", err)
+			e.Log.Info("cannot tell yet whether npm made a token", "token", g.TokenName, "err", err)
 		}
 	}
 	return why
@@ -166,8 +170,7 @@ func (e *Engine) verify(ctx context.Context, npm Account, rot store.ROT, g store
 func (e *Engine) verifyPatiently(ctx context.Context, npm Account, t Token, want store.Shape) error {
 	for try := 0; ; try++ {
 		err := npm.Verify(ctx, t, want)
-		var mismatch *MismatchError
-		if err == nil || errors.As(err, &mismatch) || try == len(verifyPauses) {
+		if !errors.Is(err, ErrNotYet) || try == len(verifyPauses) {
 			return err
 		}
 		if serr := e.Sleep(ctx, verifyPauses[try]); serr != nil {

@@ -267,8 +267,8 @@ func (j journal) Advance(ctx context.Context, rot string, n int, from, to store.
 	return j.w.call("Advance to "+string(to), func() error { return j.w.st.Advance(ctx, rot, n, from, to) })
 }
 
-func (j journal) MakeCurrent(ctx context.Context, rot string, n int, next time.Time) error {
-	return j.w.call("MakeCurrent", func() error { return j.w.st.MakeCurrent(ctx, rot, n, next) })
+func (j journal) MakeCurrent(ctx context.Context, rot string, n int, next time.Time, shape store.Shape) error {
+	return j.w.call("MakeCurrent", func() error { return j.w.st.MakeCurrent(ctx, rot, n, next, shape) })
 }
 
 func (j journal) Value(ctx context.Context, rot string, n int) (v secret.Text, err error) {

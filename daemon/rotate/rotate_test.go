@@ -78,9 +78,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 				_, rerr := w.engine().Rotate(t.Context(), account{w}, w.row(), silent)
 				served := w.row().Current
 				w.restart()
-				if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
-					t.Fatalf("does not settle: %v", err)
-				}
+				w.settle()
 				w.settled()
 				byNPM := strings.HasPrefix(calls[at-1], "npm.") && f != dieAt && f != dieIn
 				if now := w.row().Current; rerr != nil && byNPM && now != served {
@@ -100,6 +98,21 @@ func callsOfARotation(t *testing.T) []string {
 	w.restart()
 	w.rotateOnce()
 	return w.history
+}
+
+// settle does what the timer does until nothing is left to do: a look at once,
+// and more when the doubt about a creation is over.
+func (w *world) settle() {
+	w.t.Helper()
+	e := w.engine()
+	var err error
+	for range 3 {
+		if err = e.Settle(w.t.Context(), account{w}, w.row(), silent); err == nil {
+			return
+		}
+		w.now = w.now.Add(3 * time.Minute)
+	}
+	w.t.Fatalf("does not settle: %v", err)
 }
 
 // settled checks that nothing is unfinished and nothing is left over.
@@ -192,12 +205,89 @@ func TestATokenThatTurnsUpLate(t *testing.T) {
 	if err != nil || len(planned) != 1 {
 		t.Fatalf("planned are %v (%v), want the one whose fate is open", planned, err)
 	}
-	w.tokens["late"] = &fakeToken{Token: rotate.Token{Key: "late", Name: planned[0].TokenName, Expires: w.now.AddDate(0, 0, 9)}}
+	e := w.engine()
 	w.restart()
-	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+	if err := e.Settle(t.Context(), account{w}, w.row(), silent); err == nil {
+		t.Fatal("given up at the first look, long after the planning though it was")
+	}
+	w.tokens["late"] = &fakeToken{Token: rotate.Token{Key: "late", Name: planned[0].TokenName, Expires: w.now.AddDate(0, 0, 9)}}
+	if err := e.Settle(t.Context(), account{w}, w.row(), silent); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
+}
+
+// TestATokenThatIsNotListedIsDeletedAllTheSame has a listing that lags behind:
+// a token whose key is known is not left alive because of that.
+func TestATokenThatIsNotListedIsDeletedAllTheSame(t *testing.T) {
+	w := newWorld(t)
+	w.rotateOnce()
+	if _, err := w.engine().Rotate(t.Context(), blind{account{w}}, w.row(), silent); !errors.Is(err, rotate.ErrNotYet) {
+		t.Fatalf("got %v", err)
+	}
+	w.settled()
+}
+
+// blind lists nothing, and so verifies nothing.
+type blind struct{ account }
+
+func (blind) List(context.Context) ([]rotate.Token, error) { return nil, nil }
+
+func (blind) Verify(context.Context, rotate.Token, store.Shape) error {
+	return fmt.Errorf("not listed: %w", rotate.ErrNotYet)
+}
+
+// TestOnlyWhatMayChangeIsAskedAgain counts the checks of a new token.
+func TestOnlyWhatMayChangeIsAskedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{
+		"not yet known":          {fmt.Errorf("x: %w", rotate.ErrNotYet), 5},
+		"asked to wait":          {errors.New("429"), 1},
+		"another than asked for": {&rotate.MismatchError{Differences: []string{"x"}}, 1},
+	} {
+		w := newWorld(t)
+		w.rotateOnce()
+		a := &stubborn{account: account{w}, err: c.err}
+		if _, err := w.engine().Rotate(t.Context(), a, w.row(), silent); err == nil || a.asked != c.want {
+			t.Errorf("%s: asked %d times, want %d (%v)", name, a.asked, c.want, err)
+		}
+		w.settled()
+	}
+}
+
+// stubborn fails every check of a token.
+type stubborn struct {
+	account
+	err   error
+	asked int
+}
+
+func (a *stubborn) Verify(context.Context, rotate.Token, store.Shape) error {
+	a.asked++
+	return a.err
+}
+
+// TestADeletionIsAskedForOnce: waiting for a deleted token to be refused needs
+// no second factor.
+func TestADeletionIsAskedForOnce(t *testing.T) {
+	w := newWorld(t)
+	w.rotateOnce()
+	w.lag["key-1"] = true
+	e := w.engine()
+	if _, err := e.Rotate(t.Context(), account{w}, w.row(), silent); err != nil {
+		t.Fatal(err)
+	}
+	w.history = nil
+	if err := e.Settle(t.Context(), account{w}, w.row(), silent); err == nil {
+		t.Fatal("settled, though npm still accepts the old value")
+	}
+	for _, call := range w.history {
+		if call == "npm.Revoke" || call == "npm.List" {
+			t.Errorf("%s is asked again: %v", call, w.history)
+		}
+	}
 }
 
 func indexOf(t *testing.T, calls []string, name string) int {
@@ -216,18 +306,20 @@ func TestWhen(t *testing.T) {
 	days := func(n float64) time.Time { return now.Add(time.Duration(n * 24 * float64(time.Hour))) }
 	for _, c := range []struct {
 		name    string
+		created time.Time
 		expires time.Time
 		asked   int
 		jitter  float64
 		want    time.Time
 	}{
-		{"two thirds", days(90), 90, 0, days(60)},
-		{"earlier by jitter", days(90), 90, 1, days(60 - 4.5)},
-		{"no expiry of npm's: what was asked", time.Time{}, 30, 0, days(20)},
-		{"none at all", time.Time{}, 0, 0, time.Time{}},
-		{"already expired", days(-1), 0, 0, now},
+		{"two thirds", now, days(90), 90, 0, days(60)},
+		{"earlier by jitter", now, days(90), 90, 1, days(60 - 4.5)},
+		{"no expiry of npm's: what was asked", now, time.Time{}, 30, 0, days(20)},
+		{"none at all", now, time.Time{}, 0, 0, time.Time{}},
+		{"already expired", time.Time{}, days(-1), 0, 0, now},
+		{"by npm's clock, not by ours", days(-5), days(85), 90, 0, days(60)},
 	} {
-		if got := rotate.Next(now, store.Generation{Expires: c.expires}, store.Shape{ExpiresDays: c.asked}, c.jitter); !got.Equal(c.want) {
+		if got := rotate.Next(now, store.Generation{Created: c.created, Expires: c.expires}, store.Shape{ExpiresDays: c.asked}, c.jitter); !got.Equal(c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

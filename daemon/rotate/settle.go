@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"rotd/ipc/secret"
 	"rotd/store"
 )
 
-// doubt is how long after its planning a token may still turn up on npm: a
-// request that was cut off can be at work there. Within it, a name that npm
-// does not list stays planned and is looked for again.
+// doubt is how long a token that npm does not list may still turn up: the
+// request that was to make it can be at work there after it was cut off. It is
+// counted from the first look that found nothing.
 const doubt = 2 * time.Minute
 
 // errDoubt says that a creation's fate is open.
@@ -73,46 +75,61 @@ func (e *Engine) abandon(ctx context.Context, npm Account, g store.Generation) e
 	return e.discard(ctx, npm, g)
 }
 
-// discard revokes whatever npm holds under the generation's name and closes it
-// once npm lists nothing of that name any more.
+// discard revokes what npm holds of a generation that is never to be served,
+// and closes it.
 func (e *Engine) discard(ctx context.Context, npm Account, g store.Generation) error {
-	found, err := e.revokeNamed(ctx, npm, g)
+	if g.Key != "" {
+		if err := e.kill(ctx, npm, g); err != nil {
+			return err
+		}
+		return e.Journal.Advance(ctx, g.ROT, g.N, g.Step, store.StepAbandoned)
+	}
+	found, err := e.revokeNamed(ctx, npm, g.TokenName)
 	if err != nil {
 		return err
 	}
 	// A name is used once, so one token found is all that can ever come of it.
-	if g.Step == store.StepPlanned && !found && e.Now().Sub(g.Planned) < doubt {
+	if !found && e.memory.missedFor(g, e.Now()) < doubt {
 		return errDoubt
 	}
-	return e.Journal.Advance(ctx, g.ROT, g.N, g.Step, store.StepAbandoned)
+	if err := e.Journal.Advance(ctx, g.ROT, g.N, g.Step, store.StepAbandoned); err != nil {
+		return err
+	}
+	e.memory.forget(g)
+	return nil
 }
 
-// revokeNamed revokes the tokens that bear the generation's name, and makes
-// sure by a second listing. It reports whether there was one.
-func (e *Engine) revokeNamed(ctx context.Context, npm Account, g store.Generation) (found bool, err error) {
-	for pass := 0; pass < 2; pass++ {
-		tokens, err := npm.List(ctx)
-		if err != nil {
-			return found, err
-		}
-		clean := true
-		for _, t := range tokens {
-			if t.Name != g.TokenName && (g.Key == "" || t.Key != g.Key) {
-				continue
-			}
-			found, clean = true, false
-			if pass > 0 {
-				return found, fmt.Errorf("npm still lists %s after deleting it", g.TokenName)
-			}
-			if err := npm.Revoke(ctx, t.Key); err != nil {
-				return found, err
-			}
-		}
-		if clean {
-			break
-		}
+// revokeNamed revokes the token of this name, if npm lists one, and makes sure
+// by a second listing. It reports whether there was one.
+func (e *Engine) revokeNamed(ctx context.Context, npm Account, name string) (found bool, err error) {
+	isOurs := func(t Token) bool { return t.Name == name }
+	t, err := listed(ctx, npm, isOurs)
+	if err != nil || t == nil {
+		return false, err
 	}
-	return found, nil
+	if t.Key == "" {
+		return true, fmt.Errorf("npm lists %s and names no key to delete it by", name)
+	}
+	if err := npm.Revoke(ctx, t.Key); err != nil {
+		return true, err
+	}
+	if t, err = listed(ctx, npm, isOurs); err == nil && t != nil {
+		err = fmt.Errorf("npm still lists %s after deleting it", name)
+	}
+	return true, err
+}
+
+// listed returns the first token that npm lists and that fits; nil where none
+// does.
+func listed(ctx context.Context, npm Account, fits func(Token) bool) (*Token, error) {
+	tokens, err := npm.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(tokens, fits); i >= 0 {
+		return &tokens[i], nil
+	}
+	return nil, nil
 }
 
 // retireAll revokes the old generations of rot.
@@ -132,19 +149,35 @@ func (e *Engine) retireAll(ctx context.Context, npm Account, rot store.ROT, tell
 	return errors.Join(errs...)
 }
 
-// retire revokes an old generation and believes it only when npm neither lists
-// the token nor takes its value.
+// retire revokes an old generation and closes it.
 func (e *Engine) retire(ctx context.Context, npm Account, g store.Generation) error {
+	if err := e.kill(ctx, npm, g); err != nil {
+		return err
+	}
+	return e.Journal.Advance(ctx, g.ROT, g.N, store.StepRetiring, store.StepRevoked)
+}
+
+// kill revokes a token whose key and value are known, and believes it only when
+// npm neither lists the token nor takes its value. A deletion that was seen
+// once is not asked for again: what is left then is to wait until the value is
+// refused, which takes no second factor.
+func (e *Engine) kill(ctx context.Context, npm Account, g store.Generation) error {
 	value, err := e.Journal.Value(ctx, g.ROT, g.N)
 	if err != nil {
 		return err
 	}
-	// A token past its expiry is dead by npm's own rule: no listing is needed,
-	// and so no second factor.
-	if expired := !g.Expires.IsZero() && e.Now().After(g.Expires); !expired {
-		if _, err := e.revokeNamed(ctx, npm, g); err != nil {
+	if !e.memory.isDeleted(g) && !e.isExpired(ctx, npm, g, value) {
+		if err := npm.Revoke(ctx, g.Key); err != nil {
 			return err
 		}
+		t, err := listed(ctx, npm, func(t Token) bool { return t.Key == g.Key || t.Name == g.TokenName })
+		if err != nil {
+			return err
+		}
+		if t != nil {
+			return fmt.Errorf("npm still lists %s after deleting it", g.TokenName)
+		}
+		e.memory.deleted(g)
 	}
 	accepted, err := npm.Accepts(ctx, value)
 	if err != nil {
@@ -153,5 +186,17 @@ func (e *Engine) retire(ctx context.Context, npm Account, g store.Generation) er
 	if accepted {
 		return errAccepted
 	}
-	return e.Journal.Advance(ctx, g.ROT, g.N, store.StepRetiring, store.StepRevoked)
+	e.memory.forget(g)
+	return nil
+}
+
+// isExpired reports whether a token is past its life, by this machine's clock
+// and by npm's word: there is nothing to delete then, and no second factor to
+// pass for it.
+func (e *Engine) isExpired(ctx context.Context, npm Account, g store.Generation, value secret.Text) bool {
+	if g.Expires.IsZero() || e.Now().Before(g.Expires) {
+		return false
+	}
+	accepted, err := npm.Accepts(ctx, value)
+	return err == nil && !accepted
 }

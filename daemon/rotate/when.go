@@ -12,14 +12,18 @@ import (
 // the early end. Without an expiry of npm's, the days that were asked for count,
 // and without those the ROT is never rotated by itself (the zero time).
 func Next(now time.Time, g store.Generation, shape store.Shape, jitter float64) time.Time {
-	expires := g.Expires
-	if expires.IsZero() && shape.ExpiresDays > 0 {
-		expires = now.AddDate(0, 0, shape.ExpiresDays)
-	}
-	if expires.IsZero() {
+	var life time.Duration
+	switch {
+	case !g.Expires.IsZero() && !g.Created.IsZero():
+		life = g.Expires.Sub(g.Created) // both by npm's clock, whatever ours says
+	case !g.Expires.IsZero():
+		life = g.Expires.Sub(now)
+	case shape.ExpiresDays > 0:
+		life = now.AddDate(0, 0, shape.ExpiresDays).Sub(now)
+	default:
 		return time.Time{}
 	}
-	life := max(expires.Sub(now), 0)
+	life = max(life, 0)
 	return now.Add(life * 2 / 3).Add(-time.Duration(jitter * float64(life) / 20))
 }
 
