@@ -155,25 +155,25 @@ func TestVerdaccioLike(t *testing.T) {
 // that none was, and nothing insane is handed on.
 func TestInsaneAnswersToCreate(t *testing.T) {
 	for name, body := range map[string]string{
-		"no token":     `{"key":"k1"}`,
-		"null":         `null`,
-		"empty":        `{"token":"","key":"k1"}`,
-		"number":       `{"token":7,"key":"k1"}`,
-		"short":        `{"token":"npm_1","key":"k1"}`,
-		"two lines":    `{"token":"npm_abcdefghijkl\nmnop","key":"k1"}`,
-		"blank":        `{"token":"npm_abcdefghijkl mnop","key":"k1"}`,
-		"quote":        `{"token":"npm_abcdefghijkl\"mnop","key":"k1"}`,
-		"variable":     `{"token":"${NPM_TOKEN_EXAMPLE}","key":"k1"}`,
-		"redacted":     `{"token":"npm_aBcD...7890","key":"k1"}`,
-		"huge":         `{"token":"` + strings.Repeat("a", 5000) + `","key":"k1"}`,
-		"no JSON":      `<html>created</html>`,
-		"cut off":      `{"token":"npm_abcdefghi`,
-		"no body":      ``,
-		"endless":      `{"x":"` + strings.Repeat("a", 2<<20) + `"}`,
-		"array":        `[]`,
-		"key a path":   `{"token":"` + tokenValue + `","key":"../../x"}`,
-		"key missing":  `{"token":"` + tokenValue + `"}`,
-		"key a number": `{"token":"` + tokenValue + `","key":7}`,
+		"no token":          `{"key":"k1"}`,
+		"null":              `null`,
+		"empty":             `{"token":"","key":"k1"}`,
+		"number":            `{"token":7,"key":"k1"}`,
+		"short":             `{"token":"npm_1","key":"k1"}`,
+		"two lines":         `{"token":"npm_abcdefghijkl\nmnop","key":"k1"}`,
+		"blank":             `{"token":"npm_abcdefghijkl mnop","key":"k1"}`,
+		"quote":             `{"token":"npm_abcdefghijkl\"mnop","key":"k1"}`,
+		"variable":          `{"token":"${NPM_TOKEN_EXAMPLE}","key":"k1"}`,
+		"redacted":          `{"token":"npm_aBcD...7890","key":"k1"}`,
+		"huge":              `{"token":"` + strings.Repeat("a", 5000) + `","key":"k1"}`,
+		"no JSON":           `<html>created</html>`,
+		"cut off":           `{"token":"npm_abcdefghi`,
+		"no body":           ``,
+		"endless":           `{"x":"` + strings.Repeat("a", 2<<20) + `"}`,
+		"array":             `[]`,
+		"key a path":        `{"token":"` + tokenValue + `","key":"../../x"}`,
+		"key missing":       `{"token":"` + tokenValue + `"}`,
+		"key half a number": `{"token":"` + tokenValue + `","key":7.5}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := standin(t, map[string]http.HandlerFunc{"POST /-/npm/v1/tokens": says(201, body)})
@@ -439,7 +439,7 @@ func TestStrangeListings(t *testing.T) {
 	endless.fails(err, ErrGarbled)
 
 	w := standin(t, map[string]http.HandlerFunc{"GET /-/npm/v1/tokens": func(w http.ResponseWriter, r *http.Request) {
-		body := `{"objects":[{"key":"k1","name":"a","created":"2026-11-01T00:00:00Z","expires":"2026-12-01"},7,null,{"key":"../k","name":"x"},{"key":"k2","revoked":"2026-11-02T00:00:00Z"},{"key":"k3","name":5}],"total":4}`
+		body := `{"objects":[{"key":"k1","name":"a","created":"2026-11-01T00:00:00Z","expires":"2026-12-01"},7,null,{"key":"../k","name":"x"},{"key":"k2","revoked":"2026-11-02T00:00:00Z"},{"id":33,"name":5}],"total":4}`
 		if r.URL.RawQuery == "page=1" {
 			body = `{"objects":[{"key":"k4"}],"total":4}`
 		}
@@ -447,7 +447,7 @@ func TestStrangeListings(t *testing.T) {
 	}})
 	listed, err := w.account().List(ctx)
 	w.must(err)
-	if len(listed) != 3 || !holds(listed, "k1") || !holds(listed, "k3") || !holds(listed, "k4") || listed[0].Name != "a" || listed[0].Expires.IsZero() {
+	if len(listed) != 4 || listed[1].Name != "x" || listed[1].Key != "" || !holds(listed, "k1") || !holds(listed, "33") || !holds(listed, "k4") || listed[0].Name != "a" || listed[0].Expires.IsZero() {
 		t.Errorf("listed %+v", listed)
 	}
 }
