@@ -439,9 +439,9 @@ func TestStrangeListings(t *testing.T) {
 	endless.fails(err, ErrGarbled)
 
 	w := standin(t, map[string]http.HandlerFunc{"GET /-/npm/v1/tokens": func(w http.ResponseWriter, r *http.Request) {
-		body := `{"objects":[{"key":"k1","name":"a","created":"2026-11-01T00:00:00Z","expires":"2026-12-01"},7,null,{"key":"../k","name":"x"},{"key":"k2","revoked":"2026-11-02T00:00:00Z"},{"id":33,"name":5}],"total":4}`
+		body := `{"objects":[{"key":"k1","name":"a","created":"2026-11-01T00:00:00Z","expires":"2026-12-01"},7,null,{"key":"../k","name":"x"},{"key":"k2","revoked":"2026-11-02T00:00:00Z"},{"id":33,"name":5}],"total":5}`
 		if r.URL.RawQuery == "page=1" {
-			body = `{"objects":[{"key":"k4"}],"total":4}`
+			body = `{"objects":[{"key":"k4"}],"total":5}`
 		}
 		_, _ = fmt.Fprint(w, body)
 	}})
