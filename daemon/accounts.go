@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"rotd/daemon/browser"
@@ -72,6 +73,39 @@ func (k *draftKeeper) PutSecret(_ context.Context, kind store.Kind, v secret.Tex
 	}
 	k.kept[kind] = v
 	return nil
+}
+
+// lockOf names the lock of an npm account: connecting it and rotating its ROTs
+// exclude each other.
+func lockOf(registry, username string) string {
+	return registry + " " + strings.ToLower(username)
+}
+
+// inflight counts the runs that a stop waits for. The zero value is ready.
+type inflight struct {
+	mu      sync.Mutex
+	stopped bool
+	runs    sync.WaitGroup
+}
+
+// begin counts a run; false says that the daemon is stopping.
+func (f *inflight) begin() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.stopped {
+		f.runs.Add(1)
+	}
+	return !f.stopped
+}
+
+func (f *inflight) end() { f.runs.Done() }
+
+// wait lets no run begin any more and waits for the others.
+func (f *inflight) wait() {
+	f.mu.Lock()
+	f.stopped = true
+	f.mu.Unlock()
+	f.runs.Wait()
 }
 
 // keyedLocks are locks by name, waited for under a context. The zero value is

@@ -54,7 +54,8 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		out := &reply{w: w}
 		if fromBrowser(r) {
-			out.fail(&ipc.Error{Code: ipc.CodeNotAllowed, Message: "requests that come by way of a web browser are refused"})
+			out.fail(&ipc.Error{Code: ipc.CodeNotAllowed, Message: "requests that come by way of a web browser are refused",
+				Hint: "send no Origin and no Referer, and the host rotd or localhost"})
 			return
 		}
 		if err := admit(r, rt.need); err != nil {

@@ -1,12 +1,15 @@
 package daemon
 
 import (
+	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"rotd/ipc"
 	"rotd/ipc/secret"
+	"rotd/store"
 )
 
 func TestRequestsThatMakeNoSense(t *testing.T) {
@@ -196,6 +199,71 @@ func TestAFailedRotationChangesNothing(t *testing.T) {
 		open, err := r.d.store.Load().Unfinished(t.Context())
 		return err == nil && len(open) == 0 && len(r.live()) == 1
 	})
+}
+
+// TestAReshapeThatFailsIsForgotten: what npm refused is not asked for again by
+// the next rotation, and what it has not made is not shown.
+func TestAReshapeThatFailsIsForgotten(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	next := *r.rot(rot).Next
+	typo := &ipc.Shape{Packages: []string{"no-such-package"}, Permission: ipc.PermissionRead, ExpiresDays: 30}
+	if _, err := r.stream("/v1/rotations/"+rot, ipc.Rotate{Shape: typo}); err == nil || err.Code != ipc.CodeRefused {
+		t.Fatalf("got %+v", err)
+	}
+	v := r.rot(rot)
+	if !v.Shape.PackagesAll || v.Shape.Permission != ipc.PermissionWrite {
+		t.Errorf("its shape is %+v", v.Shape)
+	}
+	if v.Next == nil || !v.Next.Equal(next) {
+		t.Errorf("a failure that nobody had planned moved the next rotation from %v to %v", next, v.Next)
+	}
+	if _, err := r.stream("/v1/rotations/"+rot, ipc.Rotate{}); err != nil {
+		t.Errorf("the next rotation: %+v", err)
+	}
+	if v := r.rot(rot); v.State != ipc.StateOK || v.LastError != nil {
+		t.Errorf("after it: %s, %+v", v.State, v.LastError)
+	}
+}
+
+func TestFirstRotationsAtOnceAreOfOneROT(t *testing.T) {
+	r := newRig(t)
+	passcard := r.connect()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := r.stream("/v1/rotations/"+passcard, ipc.Rotate{Shape: publish}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if rots := r.rots(); len(rots) != 1 || len(r.live()) != 1 {
+		t.Errorf("%d ROTs, %d live tokens", len(rots), len(r.live()))
+	}
+}
+
+// TestAPasskeysCountNeverGoesBack: the file of a passkey is as old as its first
+// use, and what is kept has counted on.
+func TestAPasskeysCountNeverGoesBack(t *testing.T) {
+	r := newRig(t)
+	passcard := r.connect()
+	key := ipc.Passkey{RPID: "localhost", CredentialID: "YQ==", PrivateKey: secret.NewWire("EXAMPLE"), SignCount: 7}
+	kept, err := json.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.d.store.Load().PutSecret(t.Context(), passcard, store.KindPasskey, secret.New(string(kept))); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]int64{"YQ==": 7, "Yg==": 0} {
+		fresh := key
+		fresh.CredentialID, fresh.SignCount = id, 0
+		c := &connection{d: r.d, st: r.d.store.Load(), req: ipc.Connect{Registry: r.url, Username: user, Passkey: &fresh}}
+		if err := c.known(t.Context()); err != nil || fresh.SignCount != want {
+			t.Errorf("%s: count %d, want %d (%v)", id, fresh.SignCount, want, err)
+		}
+	}
 }
 
 // live are npm's tokens that are not revoked.

@@ -28,6 +28,10 @@ func (d *Daemon) postPasscard(r *http.Request, st *store.Store, out *reply) erro
 	if err := checkConnect(&req); err != nil {
 		return err
 	}
+	if !d.inflight.begin() {
+		return errStopping
+	}
+	defer d.inflight.end()
 	s := out.begin(r, &d.questions)
 	ctx, cancel := d.until(r.Context())
 	defer cancel()
@@ -51,7 +55,7 @@ func checkConnect(req *ipc.Connect) error {
 	req.Registry = registry
 	if req.Name != "" {
 		if err := store.ValidName(req.Name); err != nil {
-			return badRequest(err.Error(), "")
+			return badRequest(err.Error(), store.HintOf(err))
 		}
 	}
 	if strings.Contains(req.Username, "@") {
@@ -94,13 +98,17 @@ func (c *connection) run(ctx context.Context) (store.Passcard, error) {
 	if err := c.complete(ctx); err != nil {
 		return store.Passcard{}, err
 	}
-	unlock, err := c.d.passcards.lock(ctx, c.req.Registry+" "+c.req.Username, func() {
+	unlock, err := c.d.passcards.lock(ctx, lockOf(c.req.Registry, c.req.Username), func() {
 		c.s.step("", "waiting", "another run for this account goes first")
 	})
 	if err != nil {
 		return store.Passcard{}, err
 	}
+	defer c.d.kick()
 	defer unlock()
+	if err := c.known(ctx); err != nil {
+		return store.Passcard{}, err
+	}
 
 	var draft draftKeeper
 	acct, err := c.d.account(npm.Config{
@@ -119,6 +127,32 @@ func (c *connection) run(ctx context.Context) (store.Passcard, error) {
 	}
 	// npm has said yes: from here on the caller going away changes nothing.
 	return c.keep(context.WithoutCancel(ctx), acct.Username(), &draft)
+}
+
+// known looks at what there is before npm is asked: the name must be free, and
+// a passkey that the passcard keeps has been used since its file was written.
+func (c *connection) known(ctx context.Context) error {
+	p, err := c.st.PasscardByAccount(ctx, c.req.Registry, c.req.Username)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if c.req.Name != "" && c.req.Name != p.Name {
+		if _, err := c.st.Resolve(ctx, c.req.Name); err == nil {
+			return badRequest(fmt.Sprintf("the name %s is taken", c.req.Name), "choose another one: --name N")
+		}
+	}
+	if c.req.Passkey == nil || p.ID == "" {
+		return nil
+	}
+	kept, err := c.st.Secret(ctx, p.ID, store.KindPasskey)
+	if err != nil || kept.IsZero() {
+		return err
+	}
+	var k ipc.Passkey
+	if json.Unmarshal([]byte(kept.Reveal()), &k) == nil && k.CredentialID == c.req.Passkey.CredentialID {
+		c.req.Passkey.SignCount = max(c.req.Passkey.SignCount, k.SignCount)
+	}
+	return nil
 }
 
 func (c *connection) asker() asker {
@@ -211,5 +245,5 @@ func (c *connection) keep(ctx context.Context, username string, draft *draftKeep
 			return p, err
 		}
 	}
-	return p, nil
+	return p, c.d.revive(ctx, c.st, p.ID)
 }

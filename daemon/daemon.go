@@ -45,18 +45,21 @@ type Daemon struct {
 	passcards keyedLocks // one run a passcard
 	running   runningROTs
 	questions questions
-	settles   settleTimes
+	settles   holds      // of what is unfinished
+	held      holds      // of rotations whose failure could not be written down
+	choosing  sync.Mutex // held while a rotation finds, or makes, its ROTs
 
-	wake chan struct{}  // looked at by the timer; never blocks
-	work sync.WaitGroup // every rotation and connection under way
-	stop context.Context
+	wake     chan struct{}  // looked at by the timer; never blocks
+	work     sync.WaitGroup // the timer and what it has begun
+	inflight inflight       // connections and rotations that were asked for
+	stop     context.Context
 }
 
 // unlockPoll is how often a locked keyring is asked again.
 const unlockPoll = 2 * time.Second
 
 // drain is how long a stop waits for open requests.
-const drain = 10 * time.Second
+const drain = 3 * time.Second
 
 // Run serves until ctx ends. It returns nil after a clean stop, and an error
 // when it cannot start: state in use, no key, a wrong key, a socket that cannot
@@ -181,6 +184,7 @@ func (d *Daemon) shutdown(srv *http.Server) {
 	if err := srv.Shutdown(ctx); err != nil {
 		_ = srv.Close()
 	}
+	d.inflight.wait()
 	d.work.Wait()
 }
 

@@ -203,18 +203,24 @@ func (r *rig) token(rot string) ipc.Token {
 	return tk
 }
 
-func (r *rig) rot(rot string) ipc.ROT {
+func (r *rig) rots() []ipc.ROT {
 	r.t.Helper()
 	var st ipc.Status
 	if err := r.call("GET", "/v1/status", nil, &st); err != nil {
 		r.t.Fatal(err)
 	}
-	for _, v := range st.ROTs {
+	return st.ROTs
+}
+
+func (r *rig) rot(rot string) ipc.ROT {
+	r.t.Helper()
+	rots := r.rots()
+	for _, v := range rots {
 		if bare(v.Ref) == rot {
 			return v
 		}
 	}
-	r.t.Fatalf("no %s in %+v", rot, st.ROTs)
+	r.t.Fatalf("no %s in %+v", rot, rots)
 	return ipc.ROT{}
 }
 

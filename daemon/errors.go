@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"rotd/daemon/browser"
@@ -42,6 +43,8 @@ var wireCodes = []struct {
 	{context.DeadlineExceeded, ipc.CodeUnreachable},
 }
 
+var errStopping = &ipc.Error{Code: ipc.CodeCancelled, Message: "rotd is stopping", Hint: "run the command again when it is back"}
+
 // hinted is an error that knows what to do about it.
 type hinted interface{ Hint() string }
 
@@ -51,11 +54,11 @@ func toWire(err error) *ipc.Error {
 	if errors.As(err, &wire) {
 		return wire
 	}
-	out := &ipc.Error{Code: ipc.CodeInternal, Message: err.Error()}
+	out := &ipc.Error{Code: ipc.CodeInternal, Message: strings.ReplaceAll(err.Error(), "\n", "; ")}
 	var mismatch *rotate.MismatchError
 	if errors.As(err, &mismatch) {
 		out.Code = ipc.CodeTokenMismatch
-		out.Hint = "the new token was revoked and the old one is served; compare the flags of rot rotate with what npm offers"
+		out.Hint = "the new token is not used and is being revoked; compare the flags of rot rotate with what npm offers"
 		return out
 	}
 	for _, m := range wireCodes {
@@ -76,6 +79,9 @@ func toWire(err error) *ipc.Error {
 	var h hinted
 	if out.Hint == "" && errors.As(err, &h) {
 		out.Hint = h.Hint()
+	}
+	if out.Code == ipc.CodeCancelled {
+		out.Message = errStopping.Message
 	}
 	if out.Hint == "" {
 		out.Hint = defaultHints[out.Code]

@@ -2,11 +2,8 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
-	"slices"
 
 	"rotd/daemon/npm"
 	"rotd/daemon/rotate"
@@ -31,18 +28,20 @@ func (d *Daemon) postRotation(r *http.Request, st *store.Store, out *reply) erro
 			return err
 		}
 	}
-	passcard, rots, err := targets(r.Context(), st, r.PathValue("ref"), &req)
+	p, rots, err := d.targets(r.Context(), st, r.PathValue("ref"), &req)
 	if err != nil {
 		return err
 	}
+	if !d.inflight.begin() {
+		return errStopping
+	}
+	defer d.inflight.end()
 	s := out.begin(r, &d.questions)
-	d.work.Add(1)
-	defer d.work.Done()
 	var ask asker
 	if req.Interactive {
 		ask = s.ask
 	}
-	done, err := d.rotateAll(d.stop, st, passcard, rots, ask, s.step)
+	done, err := d.rotateAll(d.stop, st, p, rots, req.Shape, ask, s.step)
 	if err != nil {
 		return err
 	}
@@ -53,48 +52,53 @@ func (d *Daemon) postRotation(r *http.Request, st *store.Store, out *reply) erro
 	return nil
 }
 
-// targets finds the ROTs that a request means, making the first one or a named
-// one where it has to, and gives them the shape that the request names.
-func targets(ctx context.Context, st *store.Store, ref string, req *ipc.Rotate) (passcard string, ids []string, err error) {
+// targets finds the passcard and the ROTs that a request means, and makes the
+// first one or a named one where it has to.
+func (d *Daemon) targets(ctx context.Context, st *store.Store, ref string, req *ipc.Rotate) (p store.Passcard, ids []string, err error) {
+	d.choosing.Lock() // two first rotations at once are of one ROT
+	defer d.choosing.Unlock()
 	found, err := st.Resolve(ctx, ref)
 	if err != nil {
-		return "", nil, err
+		return p, nil, err
 	}
+	passcard := found.ID
 	if found.Kind == store.RefROT {
 		rot, err := st.ROT(ctx, found.ID)
 		if err != nil {
-			return "", nil, err
+			return p, nil, err
 		}
 		if req.Name != "" && req.Name != rot.Name {
-			return "", nil, badRequest("--name is for a new ROT, and "+rotRef(rot.ID)+" is there already", "to make another ROT, rotate its passcard: rot rotate "+passcardRef(rot.Passcard)+" --name "+req.Name)
+			return p, nil, badRequest("--name is for a new ROT, and "+rotRef(rot.ID)+" is there already", "to make another ROT, rotate its passcard: rot rotate "+passcardRef(rot.Passcard)+" --name "+req.Name)
 		}
-		return rot.Passcard, []string{rot.ID}, reshape(ctx, st, rot.ID, req.Shape)
+		passcard, ids = rot.Passcard, []string{rot.ID}
+	} else if ids, err = rotsOf(ctx, st, passcard, req); err != nil {
+		return p, nil, err
 	}
-	rots, err := st.ROTsOf(ctx, found.ID)
+	p, err = st.Passcard(ctx, passcard)
+	return p, ids, err
+}
+
+// rotsOf is targets for a passcard's reference.
+func rotsOf(ctx context.Context, st *store.Store, passcard string, req *ipc.Rotate) (ids []string, err error) {
+	rots, err := st.ROTsOf(ctx, passcard)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	if req.Name != "" {
-		named := slices.IndexFunc(rots, func(r store.ROT) bool { return r.Name == req.Name })
-		if named >= 0 {
-			id := rots[named].ID
-			return found.ID, []string{id}, reshape(ctx, st, id, req.Shape)
+	for _, r := range rots {
+		if req.Name != "" && r.Name == req.Name {
+			return []string{r.ID}, nil
 		}
+		ids = append(ids, r.ID)
 	}
 	switch {
 	case req.Name != "" || len(rots) == 0:
-		id, err := newROT(ctx, st, found.ID, req)
-		return found.ID, []string{id}, err
+		id, err := newROT(ctx, st, passcard, req)
+		return []string{id}, err
 	case req.Shape != nil && len(rots) > 1:
-		return "", nil, badRequest(fmt.Sprintf("%s has %d ROTs, and it is not clear which of them to give another shape", passcardRef(found.ID), len(rots)),
+		return nil, badRequest(fmt.Sprintf("%s has %d ROTs, and it is not clear which of them to give another shape", passcardRef(passcard), len(rots)),
 			"rotate that ROT itself, or make a new one with --name")
-	case req.Shape != nil:
-		return found.ID, []string{rots[0].ID}, reshape(ctx, st, rots[0].ID, req.Shape)
 	}
-	for _, r := range rots {
-		ids = append(ids, r.ID)
-	}
-	return found.ID, ids, nil
+	return ids, nil
 }
 
 func newROT(ctx context.Context, st *store.Store, passcard string, req *ipc.Rotate) (string, error) {
@@ -107,92 +111,87 @@ func newROT(ctx context.Context, st *store.Store, passcard string, req *ipc.Rota
 	}
 	if req.Name != "" {
 		if err := store.ValidName(req.Name); err != nil {
-			return "", badRequest(err.Error(), "")
+			return "", badRequest(err.Error(), store.HintOf(err))
 		}
 	}
 	rot, err := st.AddROT(ctx, store.ROT{Passcard: passcard, Name: req.Name, Shape: store.Shape(*req.Shape)})
 	return rot.ID, err
 }
 
-func reshape(ctx context.Context, st *store.Store, rot string, shape *ipc.Shape) error {
-	if shape == nil {
-		return nil
-	}
-	return st.SetShape(ctx, rot, store.Shape(*shape))
-}
-
-// rotateAll rotates ROTs of one passcard, one after the other under one
-// sign-in. The error is of what they have in common; that of a single ROT is
-// in its Rotation.
-func (d *Daemon) rotateAll(ctx context.Context, st *store.Store, passcard string, ids []string, ask asker, tell teller) ([]ipc.Rotation, error) {
-	unlock, err := d.passcards.lock(ctx, passcard, func() { tell("", "waiting", "another run for this passcard goes first") })
+// rotateAll rotates ROTs of one passcard under one sign-in, giving them another
+// shape where there is one. The error is of what they have in common; that of a
+// single ROT is in its Rotation.
+func (d *Daemon) rotateAll(ctx context.Context, st *store.Store, p store.Passcard, ids []string, shape *ipc.Shape, ask asker, tell teller) ([]ipc.Rotation, error) {
+	unlock, err := d.passcards.lock(ctx, lockOf(p.Registry, p.Username), func() { tell("", "waiting", "another run for this passcard goes first") })
 	if err != nil {
 		return nil, err
 	}
 	defer d.kick() // after the unlock: the timer left alone what was in use
 	defer unlock()
-	acct, err := d.passcardAccount(ctx, st, passcard, ask, func(name, text string) { tell("", name, text) })
+	acct, err := d.passcardAccount(st, p, ask, func(name, text string) { tell("", name, text) })
 	if err != nil {
 		return nil, err
 	}
+	return d.rotateEach(ctx, st, acct, ids, shape, tell), nil
+}
+
+// rotateEach rotates ROTs one after the other. An error that the others would
+// meet too ends the run, and is theirs as well: npm is not asked again for each.
+// The caller holds the passcard's lock.
+func (d *Daemon) rotateEach(ctx context.Context, st *store.Store, acct rotate.Account, ids []string, shape *ipc.Shape, tell teller) []ipc.Rotation {
 	var done []ipc.Rotation
+	var common error
 	for _, id := range ids {
-		done = append(done, d.rotateOne(ctx, st, acct, id, tell))
+		rot, err := st.ROT(ctx, id) // under the lock: what another run left
+		if err == nil {
+			err = common
+		}
+		var r ipc.Rotation
+		if err == nil {
+			if shape != nil {
+				rot.Shape = store.Shape(*shape)
+			}
+			r, err = d.rotateOne(ctx, acct, rot, tell)
+		}
+		if err != nil {
+			wire := toWire(err)
+			d.cfg.Log.Warn("rotation failed", "rot", id, "code", wire.Code, "err", err)
+			if ofPasscard(wire.Code) || ctx.Err() != nil {
+				common = err
+			}
+			if rot.ID != "" && ctx.Err() == nil { // read at all, and not stopping
+				d.noteFailure(ctx, st, rot, wire, retryAfter(err))
+			}
+			r = ipc.Rotation{ROT: rotRef(id), Error: wire}
+		}
+		done = append(done, r)
+	}
+	return done
+}
+
+// rotateOne rotates one ROT.
+func (d *Daemon) rotateOne(ctx context.Context, acct rotate.Account, rot store.ROT, tell teller) (ipc.Rotation, error) {
+	defer d.running.add(rot.ID)()
+	log := d.cfg.Log.With("rot", rot.ID)
+	out, err := d.engine.Rotate(ctx, acct, rot, func(name, text string) {
+		log.Debug("rotation", "step", name)
+		tell(rotRef(rot.ID), name, text)
+	})
+	if err != nil {
+		return ipc.Rotation{}, err
+	}
+	d.held.release(rot.ID)
+	log.Info("rotated", "generation", out.Generation, "expires", out.Expires, "next", out.Next)
+	done := ipc.Rotation{ROT: rotRef(rot.ID), Generation: out.Generation, Expires: timeOrNil(out.Expires), RevokedOld: out.Lingering == nil}
+	if out.Lingering != nil {
+		log.Info("the old token is not known to be dead yet", "err", out.Lingering)
+		done.Warning = "the old token is not known to be dead yet, rotd keeps at it: " + toWire(out.Lingering).Message
 	}
 	return done, nil
 }
 
 // passcardAccount is the npm account behind a passcard.
-func (d *Daemon) passcardAccount(ctx context.Context, st *store.Store, id string, ask asker, tell func(name, text string)) (*npm.Account, error) {
-	p, err := st.Passcard(ctx, id)
-	if err != nil {
-		return nil, err
-	}
+func (d *Daemon) passcardAccount(st *store.Store, p store.Passcard, ask asker, tell func(name, text string)) (*npm.Account, error) {
 	// Whoever runs rot rotate sits at a terminal: codes are asked for there.
 	return d.account(npm.Config{Registry: p.Registry, Username: p.Username, Terminal: ask != nil}, storeKeeper{st, p.ID}, ask, tell)
-}
-
-// rotateOne rotates one ROT and notes in the store how it went. The caller
-// holds the passcard's lock.
-func (d *Daemon) rotateOne(ctx context.Context, st *store.Store, acct rotate.Account, id string, tell teller) ipc.Rotation {
-	defer d.running.add(id)()
-	log := d.cfg.Log.With("rot", id)
-	rot, err := st.ROT(ctx, id) // under the lock: what another run left
-	var out rotate.Outcome
-	if err == nil {
-		out, err = d.engine.Rotate(ctx, acct, rot, func(name, text string) {
-			log.Debug("rotation", "step", name)
-			tell(rotRef(id), name, text)
-		})
-	}
-	if err != nil {
-		return ipc.Rotation{ROT: rotRef(id), Error: d.noteFailure(ctx, st, rot, err)}
-	}
-	log.Info("rotated", "generation", out.Generation, "expires", out.Expires, "next", out.Next)
-	done := ipc.Rotation{ROT: rotRef(id), Generation: out.Generation, Expires: timeOrNil(out.Expires), RevokedOld: out.Lingering == nil}
-	if out.Lingering != nil {
-		log.Warn("the old token is not known to be dead yet", "err", out.Lingering)
-		done.Warning = "the old token is not known to be dead yet, rotd keeps at it: " + toWire(out.Lingering).Message
-	}
-	return done
-}
-
-// noteFailure keeps a failed rotation's reason and decides when to try again:
-// not at all where a person is needed, or where a first rotation failed in
-// front of one.
-func (d *Daemon) noteFailure(ctx context.Context, st *store.Store, rot store.ROT, err error) *ipc.Error {
-	wire := toWire(err)
-	d.cfg.Log.Warn("rotation failed", "rot", rot.ID, "code", wire.Code, "err", err)
-	if rot.ID == "" || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return wire // not read at all, or stopping: no fault of the ROT's
-	}
-	failures := rot.Failures + 1
-	next := rotate.Retry(d.cfg.Now(), failures, retryAfter(err), rand.Float64())
-	if wire.Code.Exit() == ipc.ExitPerson || rot.Current == 0 {
-		next = never
-	}
-	if err := st.SetTrouble(ctx, rot.ID, trouble(wire), failures, next); err != nil {
-		d.cfg.Log.Error("cannot note a failed rotation", "rot", rot.ID, "err", err)
-	}
-	return wire
 }

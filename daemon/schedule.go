@@ -3,11 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"rotd/daemon/npm"
-	"rotd/daemon/rotate"
 	"rotd/store"
 )
 
@@ -59,8 +57,9 @@ func (d *Daemon) kick() {
 
 // duty is what is due for one passcard.
 type duty struct {
-	settle []string // ROTs with unfinished generations
-	rotate []string
+	passcard store.Passcard
+	settle   []string // ROTs with unfinished generations
+	rotate   []string
 }
 
 // due collects what is due now, by passcard, and the time at which something
@@ -76,6 +75,14 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 	if err != nil {
 		return nil, next, err
 	}
+	passcards, err := st.Passcards(ctx)
+	if err != nil {
+		return nil, next, err
+	}
+	byID := make(map[string]store.Passcard, len(passcards))
+	for _, p := range passcards {
+		byID[p.ID] = p
+	}
 	unfinished := make(map[string]bool)
 	for _, g := range open {
 		unfinished[g.ROT] = true
@@ -83,7 +90,7 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 	work = make(map[string]*duty)
 	of := func(passcard string) *duty {
 		if work[passcard] == nil {
-			work[passcard] = new(duty)
+			work[passcard] = &duty{passcard: byID[passcard]}
 		}
 		return work[passcard]
 	}
@@ -101,10 +108,14 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 				w.settle = append(w.settle, r.ID)
 			}
 		}
+		at := r.Next
+		if held := d.held.at(r.ID); held.After(at) {
+			at = held
+		}
 		switch {
 		case r.Next.IsZero() || d.running.has(r.ID):
-		case now.Before(r.Next):
-			later(r.Next)
+		case now.Before(at):
+			later(at)
 		default:
 			w := of(r.Passcard)
 			w.rotate = append(w.rotate, r.ID)
@@ -116,37 +127,42 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 // start begins what is due, a goroutine a passcard. A passcard that is in use
 // is left for later; whoever uses it kicks the timer.
 func (d *Daemon) start(ctx context.Context, work map[string]*duty) {
-	for passcard, w := range work {
-		unlock, ok := d.passcards.try(passcard)
+	for _, w := range work {
+		unlock, ok := d.passcards.try(lockOf(w.passcard.Registry, w.passcard.Username))
 		if !ok {
 			continue
 		}
 		d.work.Go(func() {
 			defer d.kick()
 			defer unlock()
-			d.perform(ctx, passcard, w)
+			d.perform(ctx, w)
 		})
 	}
 }
 
 // perform does what is due for one passcard, with nobody there to be asked.
-func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
+func (d *Daemon) perform(ctx context.Context, w *duty) {
 	st := d.store.Load()
-	quiet := func(string, string) {}
-	acct, err := d.passcardAccount(ctx, st, passcard, nil, quiet)
+	acct, err := d.passcardAccount(st, w.passcard, nil, func(string, string) {})
 	if err != nil {
-		d.cfg.Log.Error("cannot use a passcard", "passcard", passcard, "err", err)
+		d.cfg.Log.Error("cannot use a passcard", "passcard", w.passcard.ID, "err", err)
+		for _, id := range append(w.settle, w.rotate...) {
+			d.held.hold(id, d.cfg.Now().Add(time.Minute), nil)
+			d.settles.note(id, d.cfg.Now(), toWire(err), 0)
+		}
 		return
 	}
 	for _, id := range w.settle {
 		d.settle(ctx, st, acct, id)
 	}
-	for _, id := range w.rotate {
+	var due []string
+	for _, id := range w.rotate { // settling may have rotated it
 		rot, err := st.ROT(ctx, id)
-		if err == nil && !rot.Next.IsZero() && !d.cfg.Now().Before(rot.Next) && ctx.Err() == nil {
-			d.rotateOne(ctx, st, acct, id, func(string, string, string) {})
+		if err == nil && !rot.Next.IsZero() && !d.cfg.Now().Before(rot.Next) {
+			due = append(due, id)
 		}
 	}
+	d.rotateEach(ctx, st, acct, due, nil, func(string, string, string) {})
 }
 
 // settle brings what is unfinished of a ROT to its end, or decides when to try
@@ -156,13 +172,15 @@ func (d *Daemon) settle(ctx context.Context, st *store.Store, acct *npm.Account,
 	if err == nil {
 		err = d.engine.Settle(ctx, acct, rot, func(name, _ string) { d.cfg.Log.Info("settling", "rot", id, "step", name) })
 	}
-	if ctx.Err() != nil {
-		return
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		d.settles.release(id)
+	default:
+		wire := toWire(err)
+		d.cfg.Log.Info("something is left to settle", "rot", id, "code", wire.Code, "err", err)
+		d.settles.note(id, d.cfg.Now(), wire, retryAfter(err))
 	}
-	if err != nil {
-		d.cfg.Log.Warn("something is left to settle", "rot", id, "err", err)
-	}
-	d.settles.note(id, d.cfg.Now(), err, retryAfter(err))
 }
 
 // retryAfter is the time that npm asked to be left alone for.
@@ -172,38 +190,4 @@ func retryAfter(err error) time.Duration {
 		return e.RetryAfter
 	}
 	return 0
-}
-
-// settleTimes remember when to settle a ROT again. They need not outlive the
-// daemon: a start is a good time to look. The zero value is ready.
-type settleTimes struct {
-	mu    sync.Mutex
-	times map[string]settleTime
-}
-
-type settleTime struct {
-	next     time.Time
-	failures int
-}
-
-// at is when to settle next; the zero time where nothing speaks against now.
-func (s *settleTimes) at(id string) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.times[id].next
-}
-
-func (s *settleTimes) note(id string, now time.Time, err error, retryAfter time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == nil {
-		delete(s.times, id)
-		return
-	}
-	if s.times == nil {
-		s.times = make(map[string]settleTime)
-	}
-	t := settleTime{failures: s.times[id].failures + 1}
-	t.next = rotate.Resettle(now, t.failures, retryAfter)
-	s.times[id] = t
 }

@@ -6,6 +6,7 @@ import (
 
 	"rotd/ipc"
 	"rotd/ipc/secret"
+	"rotd/store"
 )
 
 const day = 24 * time.Hour
@@ -72,15 +73,118 @@ func TestAPersonIsNotRetried(t *testing.T) {
 	}
 }
 
-func TestAnExpiredValueIsNotServed(t *testing.T) {
+func TestAnExpiredValueIsServedAndSaidToBe(t *testing.T) {
 	r := newRig(t)
 	_, rot := r.first()
 	r.switches(`{"faults":[{"path":"/-/","count":-1,"kind":"cut"}]}`)
 	r.advance(91 * day)
-	if err := r.call("GET", "/v1/rots/"+rot+"/token", nil, nil); err == nil || err.Code != ipc.CodeNoValue {
-		t.Errorf("got %+v", err)
+	if tk := r.token(rot); tk.Expires == nil || tk.Expires.After(r.clock()) {
+		t.Errorf("it says that it expires %v", tk.Expires)
 	}
 	r.await("the failure", func() bool { return r.rot(rot).State == ipc.StateExpired && r.rot(rot).LastError != nil })
+}
+
+// TestOneWrongPasswordIsEnough has a kept password that is not right any more,
+// three ROTs that are due, and an old token that npm has not deleted yet. A day
+// later npm has seen one wrong password, and connecting again mends it all.
+func TestOneWrongPasswordIsEnough(t *testing.T) {
+	r := newRig(t)
+	passcard, rot := r.first()
+	for _, name := range []string{"b", "c"} {
+		if _, err := r.stream("/v1/rotations/"+passcard, ipc.Rotate{Name: name, Shape: publish}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := r.d.store.Load()
+	if err := st.PutSecret(t.Context(), passcard, store.KindPassword, secret.New("stale-EXAMPLE")); err != nil {
+		t.Fatal(err)
+	}
+	asked := len(r.npm.Requests())
+	r.advance(61 * day)
+	r.await("the refusal of all three", func() bool {
+		for _, v := range r.rots() {
+			if v.LastError == nil || v.LastError.Code != ipc.CodeWrongPassword || v.Next != nil {
+				return false
+			}
+		}
+		return true
+	})
+	for range 24 {
+		r.advance(time.Hour)
+		if work, _, err := r.d.due(t.Context()); err != nil || len(work) != 0 {
+			t.Fatalf("due: %v, %v", work, err)
+		}
+	}
+	wrong := 0
+	for _, q := range r.npm.Requests()[asked:] {
+		if q.Status == 401 && q.Method == "PUT" { // signing in
+			wrong++
+		}
+	}
+	if wrong != 1 {
+		t.Errorf("npm saw %d wrong passwords", wrong)
+	}
+	if !r.accepts(r.token(rot)) {
+		t.Error("the old value is gone")
+	}
+	if again := r.connect(); again != passcard {
+		t.Fatalf("connected %s", again)
+	}
+	r.await("all three rotations", func() bool {
+		for _, v := range r.rots() {
+			if v.State != ipc.StateOK || v.Generation < 2 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestSettlingDoesNotGuess(t *testing.T) {
+	r := newRig(t)
+	passcard, rot := r.first()
+	r.switches(`{"delete_lies":true}`)
+	if res, err := r.stream("/v1/rotations/"+rot, ipc.Rotate{}); err != nil || res.Rotations[0].RevokedOld {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	st := r.d.store.Load()
+	for _, kind := range []store.Kind{store.KindPassword, store.KindSession} {
+		if err := st.PutSecret(t.Context(), passcard, kind, secret.New("stale-EXAMPLE")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.await("the wrong password", func() bool {
+		r.advance(time.Minute)
+		return r.rot(rot).State != ipc.StateOK
+	})
+	asked := len(r.npm.Requests())
+	for range 12 {
+		r.advance(time.Hour)
+		if work, _, err := r.d.due(t.Context()); err != nil || len(work) != 0 {
+			t.Fatalf("due: %v, %v", work, err)
+		}
+	}
+	if n := len(r.npm.Requests()) - asked; n != 0 {
+		t.Errorf("%d requests within half a day", n)
+	}
+	r.switches(`{"delete_lies":false}`)
+	r.connect()
+	r.await("the revocation", func() bool { return r.rot(rot).Retiring == 0 && r.rot(rot).State == ipc.StateOK })
+}
+
+// TestWhatCannotBeWrittenIsRemembered: a failure that the disk does not take
+// must not make the timer spin.
+func TestWhatCannotBeWrittenIsRemembered(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	r.d.held.hold(rot, r.clock().Add(61*day+time.Minute), errStopping)
+	r.advance(61 * day)
+	work, next, err := r.d.due(t.Context())
+	if err != nil || len(work) != 0 || !next.Equal(r.clock().Add(time.Minute)) {
+		t.Errorf("due %v, next in %v, %v", work, next.Sub(r.clock()), err)
+	}
+	r.advance(time.Minute)
+	r.await("the rotation", func() bool { return r.token(rot).Generation == 2 })
 }
 
 func TestALateRevocationIsFollowed(t *testing.T) {

@@ -28,7 +28,7 @@ type stream struct {
 	qs   *questions
 }
 
-// stream begins a streamed answer.
+// begin begins a streamed answer.
 func (o *reply) begin(r *http.Request, qs *questions) *stream {
 	p, _ := peerOf(r.Context())
 	o.w.Header().Set("Content-Type", ipc.ContentTypeStream)

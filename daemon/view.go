@@ -104,6 +104,9 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 	if r.Trouble.Code != "" {
 		v.LastError = &ipc.Error{Code: ipc.Code(r.Trouble.Code), Message: r.Trouble.Message, Hint: r.Trouble.Hint}
 	}
+	if v.LastError == nil {
+		v.LastError = d.settles.waitsForPerson(r.ID)
+	}
 	v.State = d.rotState(r, v)
 	return v
 }
