@@ -338,11 +338,17 @@ func checkChildren(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// hasChildren reads the children of all of a process's threads.
+// hasChildren looks for a process whose parent is pid.
 func hasChildren(pid int) bool {
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, task := range tasks {
-		if b, err := os.ReadFile(task); err == nil && len(bytes.TrimSpace(b)) > 0 {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		b, err := os.ReadFile(stat)
+		if err != nil {
+			continue // gone since
+		}
+		// pid (name) state ppid …, and a name may hold anything.
+		after := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if len(after) > 1 && after[1] == fmt.Sprint(pid) {
 			return true
 		}
 	}

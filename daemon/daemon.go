@@ -63,13 +63,17 @@ const drain = 3 * time.Second
 
 // Run serves until ctx ends. It returns nil after a clean stop, and an error
 // when it cannot start: state in use, no key, a wrong key, a socket that cannot
-// be had. Nothing is changed on disk before the key is known to be right.
+// be had. Of the state nothing but its lock is touched before the key is known
+// to be right.
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.RuntimeDir == "" {
 		cfg.RuntimeDir = RuntimeDir(os.Getenv, os.Getuid())
+	}
+	if err := makePrivate(cfg.RuntimeDir); err != nil {
+		return err
 	}
 	lock, err := lockState(cfg.StateDir)
 	if err != nil {

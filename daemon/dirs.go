@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,6 +63,30 @@ func RuntimeDir(getenv func(string) string, uid int) string {
 	}
 	return filepath.Join(base, fmt.Sprintf("rotd-%d", uid))
 }
+
+// makePrivate makes dir, or checks that the one that is there is ours and that
+// nobody else may write to it: what is put into it could be replaced otherwise.
+func makePrivate(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the runtime directory: %w", err)
+	}
+	fi, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("check the runtime directory: %w", err)
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok || !fi.IsDir() || int(st.Uid) != os.Geteuid() || fi.Mode().Perm()&0o022 != 0 {
+		return &ownError{fmt.Sprintf("the runtime directory %s is not one of yours alone", dir),
+			"remove it, or set XDG_RUNTIME_DIR to a directory of yours"}
+	}
+	return nil
+}
+
+// ownError is an error of this package with what to do about it.
+type ownError struct{ message, hint string }
+
+func (e *ownError) Error() string { return e.message }
+func (e *ownError) Hint() string  { return e.hint }
 
 func isDir(path string) bool {
 	fi, err := os.Stat(path)

@@ -193,3 +193,25 @@ func TestALockedDaemonStops(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 }
+
+func TestARuntimeDirectoryOfSomebodyElse(t *testing.T) {
+	cfg := newPlace(t).config(t)
+	if err := os.Mkdir(cfg.RuntimeDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(cfg.RuntimeDir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), cfg); err == nil || Hint(err) == "" {
+		t.Errorf("open to all: %v", err)
+	}
+	if err := os.Remove(cfg.RuntimeDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(t.TempDir(), cfg.RuntimeDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), cfg); err == nil || Hint(err) == "" {
+		t.Errorf("a link: %v", err)
+	}
+}

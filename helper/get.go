@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"errors"
+	"time"
 
 	"rotd/ipc"
 )
@@ -19,7 +20,7 @@ rot get ci --json
 usage: rot get REF [--json]
 
 Prints the token that is valid now, and a line end: nothing else, and
-nothing on stderr. Ask every time you need it rather than keeping it: the
+nothing on stderr (but for a warning when it is past its expiry). Ask every time you need it rather than keeping it: the
 value changes, the reference does not. From the first rotation on there is
 an answer at every moment, also while a rotation runs or after one failed.
 
@@ -56,6 +57,10 @@ func (c *call) token(ctx context.Context, ref string) (tok ipc.Token, err error)
 	err = c.client().Get(ctx, ipc.Path(ipc.PathToken, ref), &tok)
 	if err == nil && tok.Value.IsZero() {
 		err = &ipc.ProtocolError{Socket: c.socket, Cause: errors.New("there is no value in it")}
+	}
+	if err == nil && tok.Expires != nil && c.Now().After(*tok.Expires) {
+		// Only a warning: this machine's clock may be the one that is wrong.
+		c.warn("this token expired on " + tok.Expires.Format(time.DateOnly) + "; rot status says why there is no newer one")
 	}
 	return tok, err
 }

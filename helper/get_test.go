@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"rotd/ipc"
 	"rotd/ipc/secret"
@@ -38,4 +39,11 @@ func TestGetWithoutAValue(t *testing.T) {
 	d := newDaemon(t)
 	d.on("GET "+ipc.PathToken, ipc.Token{ROT: testROT})
 	d.run("get", testROT).want(t, ipc.ExitFailed, "", "no value")
+}
+
+func TestGetOfAnExpiredValueWarns(t *testing.T) {
+	d := newDaemon(t)
+	expired := testNow.Add(-time.Hour)
+	d.on("GET "+ipc.PathToken, ipc.Token{ROT: testROT, Value: secret.NewWire(testToken), Expires: &expired})
+	d.run("get", testROT).want(t, 0, testToken+"\n", "expired on 2026-11-23")
 }

@@ -64,8 +64,9 @@ Flags:
 `
 
 func main() {
-	// What this process makes is its user's alone.
-	syscall.Umask(0o077)
+	if err := keepPrivate(); err != nil {
+		os.Exit(fail(os.Stderr, ipc.ExitFailed, err, ""))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
