@@ -19,10 +19,11 @@ rot get ci --json
 
 usage: rot get REF [--json]
 
-Prints the token that is valid now, and a line end: nothing else, and
-nothing on stderr (but for a warning when it is past its expiry). Ask every time you need it rather than keeping it: the
-value changes, the reference does not. From the first rotation on there is
-an answer at every moment, also while a rotation runs or after one failed.
+Prints the token that is valid now, and a line end: nothing else, and nothing
+on stderr but a warning when it is past its expiry. Ask every time you need it
+rather than keeping it: the value changes, the reference does not. From the
+first rotation on there is an answer at every moment, also while a rotation
+runs or after one failed.
 
 REF is rot://rot_…, the id without rot://, the beginning of one that fits
 no other (4 characters after the underscore or more), or the name you gave.
