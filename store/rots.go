@@ -40,13 +40,15 @@ func (s *Store) AddROT(ctx context.Context, r ROT) (ROT, error) {
 	return added, nil
 }
 
-const rotColumns = `id, passcard, name, shape, current, created, next, failures, trouble, last_attempt`
+const rotColumns = `id, passcard, name, shape, current, created, next, failures, trouble, last_attempt,
+	every, before_expiry, paused, notified, notified_at`
 
 func scanROT(from row) (r ROT, err error) {
 	var shape string
-	var created, next, attempt sql.NullInt64
+	var created, next, attempt, every, before, notified sql.NullInt64
 	var trouble sql.NullString
-	err = from.Scan(&r.ID, &r.Passcard, &r.Name, &shape, &r.Current, &created, &next, &r.Failures, &trouble, &attempt)
+	err = from.Scan(&r.ID, &r.Passcard, &r.Name, &shape, &r.Current, &created, &next, &r.Failures, &trouble, &attempt,
+		&every, &before, &r.Schedule.Paused, &r.Notified, &notified)
 	if err != nil {
 		return r, err
 	}
@@ -59,6 +61,7 @@ func scanROT(from row) (r ROT, err error) {
 		}
 	}
 	r.Created, r.Next, r.LastAttempt = fromMicros(created), fromMicros(next), fromMicros(attempt)
+	r.Schedule.Every, r.Schedule.BeforeExpiry, r.NotifiedAt = fromLength(every), fromLength(before), fromMicros(notified)
 	return r, nil
 }
 
@@ -89,14 +92,6 @@ func (s *Store) SetShape(ctx context.Context, rot string, shape Shape) error {
 	}
 	return s.change(ctx, doing, func(tx *sql.Tx) error {
 		return changeOne(tx.ExecContext(ctx, `UPDATE rots SET shape = ? WHERE id = ?`, string(b), rot))
-	})
-}
-
-// SetSchedule sets when the ROT is to be rotated; the zero time: never by
-// itself. ErrNotFound.
-func (s *Store) SetSchedule(ctx context.Context, rot string, next time.Time) error {
-	return s.change(ctx, "schedule ROT "+rot, func(tx *sql.Tx) error {
-		return changeOne(tx.ExecContext(ctx, `UPDATE rots SET next = ? WHERE id = ?`, micros(next), rot))
 	})
 }
 

@@ -30,7 +30,7 @@ func TestROTs(t *testing.T) {
 	}
 
 	ok(t, s.SetShape(ctx, two.ID, shape))
-	ok(t, s.SetSchedule(ctx, one.ID, time.Time{}))
+	ok(t, s.SetNext(ctx, one.ID, time.Time{}))
 	trouble := Trouble{Code: "wrong_password", Message: "m", Hint: "h"}
 	ok(t, s.SetTrouble(ctx, two.ID, trouble, 3, next))
 	one.Next = time.Time{}
@@ -62,9 +62,8 @@ func TestROTsThatAreRefused(t *testing.T) {
 		t.Error("a name like an id was taken")
 	}
 	for name, err := range map[string]error{
-		"SetShape":    s.SetShape(ctx, "rot_none", Shape{}),
-		"SetSchedule": s.SetSchedule(ctx, "rot_none", time.Time{}),
-		"SetTrouble":  s.SetTrouble(ctx, "rot_none", Trouble{}, 0, time.Time{}),
+		"SetShape":   s.SetShape(ctx, "rot_none", Shape{}),
+		"SetTrouble": s.SetTrouble(ctx, "rot_none", Trouble{}, 0, time.Time{}),
 	} {
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("%s of none: %v", name, err)

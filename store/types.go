@@ -83,6 +83,10 @@ type ROT struct {
 	Failures    int       // rotations that failed since the last success
 	Trouble     Trouble
 	LastAttempt time.Time
+
+	Schedule   Schedule
+	Notified   string // the state that the user was last told; "": none, or that all is well
+	NotifiedAt time.Time
 }
 
 // Step is how far a generation has come. The steps are the journal of a
