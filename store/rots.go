@@ -41,14 +41,14 @@ func (s *Store) AddROT(ctx context.Context, r ROT) (ROT, error) {
 }
 
 const rotColumns = `id, passcard, name, shape, current, created, next, failures, trouble, last_attempt,
-	every, before_expiry, paused, notified, notified_at`
+	every, before_expiry, paused, notified, notified_at, grace`
 
 func scanROT(from row) (r ROT, err error) {
 	var shape string
-	var created, next, attempt, every, before, notified sql.NullInt64
+	var created, next, attempt, every, before, notified, grace sql.NullInt64
 	var trouble sql.NullString
 	err = from.Scan(&r.ID, &r.Passcard, &r.Name, &shape, &r.Current, &created, &next, &r.Failures, &trouble, &attempt,
-		&every, &before, &r.Schedule.Paused, &r.Notified, &notified)
+		&every, &before, &r.Schedule.Paused, &r.Notified, &notified, &grace)
 	if err != nil {
 		return r, err
 	}
@@ -61,6 +61,7 @@ func scanROT(from row) (r ROT, err error) {
 		}
 	}
 	r.Created, r.Next, r.LastAttempt = fromMicros(created), fromMicros(next), fromMicros(attempt)
+	r.Grace = fromLength(grace)
 	r.Schedule.Every, r.Schedule.BeforeExpiry, r.NotifiedAt = fromLength(every), fromLength(before), fromMicros(notified)
 	return r, nil
 }
@@ -108,8 +109,12 @@ func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures 
 		trouble = sql.NullString{String: string(b), Valid: true}
 	}
 	return s.change(ctx, doing, func(tx *sql.Tx) error {
-		return changeOne(tx.ExecContext(ctx,
+		err := changeOne(tx.ExecContext(ctx,
 			`UPDATE rots SET trouble = ?, failures = ?, next = ?, last_attempt = ? WHERE id = ?`,
 			trouble, failures, micros(next), micros(s.stamp()), rot))
+		if err != nil || !trouble.Valid {
+			return err
+		}
+		return s.addLog(ctx, tx, LogEntry{Kind: LogFailed, ROT: rot, Detail: t.Message})
 	})
 }

@@ -16,6 +16,9 @@ ALTER TABLE rots ADD COLUMN notified_at INTEGER;
 
 -- A retiring generation that is revoked whatever deliveries and grace say.
 ALTER TABLE generations ADD COLUMN hurry INTEGER NOT NULL DEFAULT 0 CHECK (hurry IN (0, 1));
+-- When the last delivery had taken a newer one than a retiring generation: its
+-- grace period runs from here. NULL: not yet.
+ALTER TABLE generations ADD COLUMN delivered INTEGER;
 
 CREATE TABLE deliveries (
 	id           TEXT PRIMARY KEY,

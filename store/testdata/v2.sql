@@ -5,15 +5,15 @@ CREATE TABLE goose_db_version (
 		is_applied INTEGER NOT NULL,
 		tstamp TIMESTAMP DEFAULT (datetime('now'))
 	);
-INSERT INTO goose_db_version VALUES (1, 0, 1, '2026-11-23 20:57:47');
-INSERT INTO goose_db_version VALUES (2, 1, 1, '2026-11-23 20:57:47');
-INSERT INTO goose_db_version VALUES (3, 2, 1, '2026-11-23 20:57:47');
+INSERT INTO goose_db_version VALUES (1, 0, 1, '2026-11-23 21:05:01');
+INSERT INTO goose_db_version VALUES (2, 1, 1, '2026-11-23 21:05:01');
+INSERT INTO goose_db_version VALUES (3, 2, 1, '2026-11-23 21:05:01');
 CREATE TABLE meta (
 	one       INTEGER PRIMARY KEY CHECK (one = 1),
 	state_id  TEXT NOT NULL,
 	key_check BLOB
 ) STRICT;
-INSERT INTO meta VALUES (1, '6fk3ewhujpuwa76xw5njcu4fnh', X'013466AB48196D2CFAF90C51F5E478CDFD9C04BE8E4B836F26F4D5A2D091AAFD2F38C7BB8BC5DEFE9FEF0CAABAD252E9F029E231922D11BBD93715E27A539A58A38E09BD68');
+INSERT INTO meta VALUES (1, 'fm3yunyypidons5e6ibomoelq3', X'010FCC14F8B36CB0FD333F3055662B54C96A18FCCA170C81DA437D13EE6AFA1DD0AAC3E097A842D124DA18741E12E9953F18F2CE0A90A73647C9D128E1EB614BF9927EF778');
 CREATE TABLE passcards (
 	id       TEXT PRIMARY KEY,
 	name     TEXT NOT NULL,
@@ -23,14 +23,14 @@ CREATE TABLE passcards (
 	created  INTEGER NOT NULL,
 	UNIQUE (registry, username)
 ) STRICT;
-INSERT INTO passcards VALUES ('pas_u4fpw3aml3pnyucv', '', 'http://localhost:1', 'ada', 'registry', 1793534400123456);
+INSERT INTO passcards VALUES ('pas_c7yso7oijlr7zc2w', '', 'http://localhost:1', 'ada', 'registry', 1793534400123456);
 CREATE TABLE passcard_secrets (
 	passcard TEXT NOT NULL REFERENCES passcards (id),
 	kind     TEXT NOT NULL,
 	sealed   BLOB NOT NULL,
 	PRIMARY KEY (passcard, kind)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO passcard_secrets VALUES ('pas_u4fpw3aml3pnyucv', 'password', X'016BEEB2D7E3EBFDC2C6A23284F66B4514B6AC63540BB12FB089EE5F13EDAC6E44D6F045521697C6256898705289FB7EBAE0A817A204FF2C5174821C63AE60');
+INSERT INTO passcard_secrets VALUES ('pas_c7yso7oijlr7zc2w', 'password', X'014548ABC17C6CD670BC30BE3B7BE7974D2A4554BBD5AFB3B09A60388D26E3C0044012B182C1697313EDF49022914EA03F013FC70060DA596C5AA16BF1AE7E');
 CREATE TABLE rots (
 	id           TEXT PRIMARY KEY,
 	passcard     TEXT NOT NULL REFERENCES passcards (id),
@@ -43,7 +43,7 @@ CREATE TABLE rots (
 	trouble      TEXT, -- JSON
 	last_attempt INTEGER
 , every INTEGER CHECK (every > 0), before_expiry INTEGER CHECK (before_expiry > 0), paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)), grace INTEGER NOT NULL DEFAULT 0 CHECK (grace >= 0), notified TEXT NOT NULL DEFAULT '', notified_at INTEGER) STRICT;
-INSERT INTO rots VALUES ('rot_gkszl36prutpj7i7', 'pas_u4fpw3aml3pnyucv', 'dumped', '{"packages_all":true,"packages_and_scopes_permission":"read-write"}', 2, 1793534400123456, 1793538000123456, 1, '{"code":"unreachable","message":"m","hint":"h"}', 1793534400123456, NULL, NULL, 0, 0, '', NULL);
+INSERT INTO rots VALUES ('rot_stwzughmaxuipfel', 'pas_c7yso7oijlr7zc2w', 'dumped', '{"packages_all":true,"packages_and_scopes_permission":"read-write"}', 2, 1793534400123456, 1793538000123456, 1, '{"code":"unreachable","message":"m","hint":"h"}', 1793534400123456, NULL, NULL, 0, 0, '', NULL);
 CREATE TABLE generations (
 	rot        TEXT NOT NULL REFERENCES rots (id),
 	n          INTEGER NOT NULL CHECK (n >= 1),
@@ -56,15 +56,15 @@ CREATE TABLE generations (
 	planned    INTEGER NOT NULL,
 	created    INTEGER,
 	expires    INTEGER,
-	changed    INTEGER NOT NULL, hurry INTEGER NOT NULL DEFAULT 0 CHECK (hurry IN (0, 1)),
+	changed    INTEGER NOT NULL, hurry INTEGER NOT NULL DEFAULT 0 CHECK (hurry IN (0, 1)), delivered INTEGER,
 	PRIMARY KEY (rot, n),
 	-- A value is there from its creation on, and is forgotten at the end.
 	CHECK (step NOT IN ('created', 'verified', 'current', 'retiring') OR sealed IS NOT NULL),
 	CHECK (step NOT IN ('planned', 'revoked', 'abandoned') OR sealed IS NULL)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO generations VALUES ('rot_gkszl36prutpj7i7', 1, 'rotd-dump-1', 'key-of-rotd-dump-1', 'revoked', NULL, 1793534400123456, 1793534400123456, 1801310400123456, 1793534400123456, 0);
-INSERT INTO generations VALUES ('rot_gkszl36prutpj7i7', 2, 'rotd-dump-2', 'key-of-rotd-dump-2', 'current', X'01C73F3FE1649E1F7AF851CA5EA33CCDBA127FA605809440B6CECAC2C0D73BDEDB7F2C428C00342F0D1DA4B58267C30F2D31FF2AB1202445A4F7AB2AAB1B5612', 1793534400123456, 1793534400123456, 1801310400123456, 1793534400123456, 0);
-INSERT INTO generations VALUES ('rot_gkszl36prutpj7i7', 3, 'rotd-dump-3', '', 'planned', NULL, 1793534400123456, NULL, NULL, 1793534400123456, 0);
+INSERT INTO generations VALUES ('rot_stwzughmaxuipfel', 1, 'rotd-dump-1', 'key-of-rotd-dump-1', 'revoked', NULL, 1793534400123456, 1793534400123456, 1801310400123456, 1793534400123456, 0, NULL);
+INSERT INTO generations VALUES ('rot_stwzughmaxuipfel', 2, 'rotd-dump-2', 'key-of-rotd-dump-2', 'current', X'01DDE40EC24A197A027730E249F76E18643A35854DFAF2C346CB07E4B614E8EDB070B85B00A4E0A7C2C6253D383F3F9A4DBDA36FCE0EE3C310DAA3AC960E42F9', 1793534400123456, 1793534400123456, 1801310400123456, 1793534400123456, 0, NULL);
+INSERT INTO generations VALUES ('rot_stwzughmaxuipfel', 3, 'rotd-dump-3', '', 'planned', NULL, 1793534400123456, NULL, NULL, 1793534400123456, 0, NULL);
 CREATE TABLE deliveries (
 	id           TEXT PRIMARY KEY,
 	rot          TEXT NOT NULL REFERENCES rots (id) ON DELETE CASCADE,
