@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Withdraw stops serving a value of the ROT, all in one transaction: what was
+// current is retiring, it and every older value are to be revoked in a hurry,
+// and no rotation comes by itself any more. by is the uid that asked. Where
+// nothing is served it still hurries the old values on. ErrNotFound.
+func (s *Store) Withdraw(ctx context.Context, rot string, by *uint32) error {
+	return s.change(ctx, "withdraw ROT "+rot, func(tx *sql.Tx) error {
+		var n int
+		err := tx.QueryRowContext(ctx, `SELECT current FROM rots WHERE id = ?`, rot).Scan(&n)
+		if err == sql.ErrNoRows {
+			return ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx,
+			`UPDATE generations SET hurry = 1, step = ?1, changed = iif(step = ?1, changed, ?2)
+			 WHERE rot = ?3 AND step IN (?1, ?4)`,
+			StepRetiring, micros(s.stamp()), rot, StepCurrent)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx,
+			`UPDATE rots SET current = 0, next = NULL, failures = 0, trouble = NULL WHERE id = ?`, rot)
+		if err != nil || n == 0 {
+			return err
+		}
+		return s.addLog(ctx, tx, LogEntry{Kind: LogWithdrawn, ROT: rot, Generation: n, UID: by,
+			Detail: "nothing is served until the next rotation"})
+	})
+}
+
+// Withdrawn returns, by ROT, since when a ROT has no value because its last one
+// was withdrawn: the time of that, or of npm's confirmation.
+func (s *Store) Withdrawn(ctx context.Context) (map[string]time.Time, error) {
+	type since struct {
+		rot string
+		at  time.Time
+	}
+	scan := func(from row) (v since, err error) {
+		var at sql.NullInt64
+		err = from.Scan(&v.rot, &at)
+		v.at = fromMicros(at)
+		return v, err
+	}
+	found, err := list(ctx, s.db, "list the withdrawn ROTs", scan,
+		`SELECT rots.id, max(g.changed) FROM rots JOIN generations g ON g.rot = rots.id
+		 WHERE rots.current = 0 AND g.hurry = 1 AND g.step IN ('retiring', 'revoked') GROUP BY rots.id`)
+	byROT := make(map[string]time.Time, len(found))
+	for _, v := range found {
+		byROT[v.rot] = v.at
+	}
+	return byROT, err
+}
+
+// RemoveROT forgets the ROT and every value of it. What npm still holds of it
+// is the caller's to see to. by is the uid that asked. ErrNotFound.
+func (s *Store) RemoveROT(ctx context.Context, rot string, by *uint32) error {
+	return s.forget(ctx, "remove ROT "+rot, func(tx *sql.Tx) error {
+		var passcard string
+		err := tx.QueryRowContext(ctx, `SELECT passcard FROM rots WHERE id = ?`, rot).Scan(&passcard)
+		if err == sql.ErrNoRows {
+			return ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		if err := removeROT(ctx, tx, rot); err != nil {
+			return err
+		}
+		return s.addLog(ctx, tx, LogEntry{Kind: LogRemoved, ROT: rot, Passcard: passcard, UID: by})
+	})
+}
+
+// RemovePasscard forgets the passcard with its secrets and all of its ROTs, as
+// RemoveROT does. ErrNotFound.
+func (s *Store) RemovePasscard(ctx context.Context, passcard string, by *uint32) error {
+	return s.forget(ctx, "remove passcard "+passcard, func(tx *sql.Tx) error {
+		scan := func(from row) (id string, err error) { return id, from.Scan(&id) }
+		rots, err := list(ctx, tx, "list its ROTs", scan, `SELECT id FROM rots WHERE passcard = ?`, passcard)
+		if err != nil {
+			return err
+		}
+		for _, rot := range rots {
+			if err := removeROT(ctx, tx, rot); err != nil {
+				return err
+			}
+			if err := s.addLog(ctx, tx, LogEntry{Kind: LogRemoved, ROT: rot, Passcard: passcard, UID: by}); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM passcard_secrets WHERE passcard = ?`, passcard); err != nil {
+			return err
+		}
+		if err := changeOne(tx.ExecContext(ctx, `DELETE FROM passcards WHERE id = ?`, passcard)); err != nil {
+			return err
+		}
+		return s.addLog(ctx, tx, LogEntry{Kind: LogRemoved, Passcard: passcard, UID: by,
+			Detail: fmt.Sprintf("%d ROTs with it", len(rots))})
+	})
+}
+
+// removeROT deletes what belongs to a ROT; its deliveries go with its row.
+func removeROT(ctx context.Context, tx *sql.Tx, rot string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM generations WHERE rot = ?`, rot); err != nil {
+		return err
+	}
+	return changeOne(tx.ExecContext(ctx, `DELETE FROM rots WHERE id = ?`, rot))
+}
