@@ -107,10 +107,14 @@ func (s *Store) RemoveDelivery(ctx context.Context, rot, name string) error {
 func (s *Store) Delivered(ctx context.Context, id string, n int, output string) error {
 	return s.change(ctx, "note a success of delivery "+id, func(tx *sql.Tx) error {
 		now := micros(s.stamp())
-		return changeOne(tx.ExecContext(ctx,
+		err := changeOne(tx.ExecContext(ctx,
 			`UPDATE deliveries SET delivered = max(delivered, ?), delivered_at = ?, failures = 0, next = NULL,
 			 last_attempt = ?, last_result = '', last_output = ? WHERE id = ?`,
 			n, now, now, endOf(output), id))
+		if err != nil {
+			return err
+		}
+		return s.logDelivery(ctx, tx, id, LogEntry{Kind: LogDelivered, Generation: n})
 	})
 }
 
@@ -118,9 +122,13 @@ func (s *Store) Delivered(ctx context.Context, id string, n int, output string) 
 // again. ErrNotFound.
 func (s *Store) NotDelivered(ctx context.Context, id, why, output string, next time.Time) error {
 	return s.change(ctx, "note a failure of delivery "+id, func(tx *sql.Tx) error {
-		return changeOne(tx.ExecContext(ctx,
+		err := changeOne(tx.ExecContext(ctx,
 			`UPDATE deliveries SET failures = failures + 1, next = ?, last_attempt = ?, last_result = ?, last_output = ? WHERE id = ?`,
 			micros(next), micros(s.stamp()), endOf(why), endOf(output), id))
+		if err != nil {
+			return err
+		}
+		return s.logDelivery(ctx, tx, id, LogEntry{Kind: LogUndelivered, Detail: why})
 	})
 }
 

@@ -105,6 +105,19 @@ func (s *Store) logRotated(ctx context.Context, tx *sql.Tx, rot string, n int) e
 	return s.addLog(ctx, tx, e)
 }
 
+// logDelivery notes how a delivery went, by its name.
+func (s *Store) logDelivery(ctx context.Context, tx *sql.Tx, id string, e LogEntry) error {
+	var name string
+	if err := tx.QueryRowContext(ctx, `SELECT rot, name FROM deliveries WHERE id = ?`, id).Scan(&e.ROT, &name); err != nil {
+		return err
+	}
+	if e.Detail != "" {
+		name += ": "
+	}
+	e.Detail = name + e.Detail
+	return s.addLog(ctx, tx, e)
+}
+
 // pruneLog looks at the next few entries that may be too old, and takes the
 // oldest where there are too many. The ids have gaps, so that "too many" is
 // counted by them, on the side of keeping less.
