@@ -15,6 +15,9 @@ const (
 	PathROTs      = "/v1/rots"                  // GET → {"rots":[ROT]}
 	PathToken     = "/v1/rots/{ref}/token"      // GET → Token
 	PathRotate    = "/v1/rotations/{ref}"       // POST Rotate → stream of Event
+	PathRevoke    = "/v1/revocations/{ref}"     // POST Revoke → stream of Event
+	PathRemove    = "/v1/removals/{ref}"        // POST Remove → stream of Event
+	PathLog       = "/v1/log"                   // GET ?ref=&after=&limit= → {"log":[LogEntry]}; &follow=1 → stream of LogEntry
 	PathAnswer    = "/v1/questions/{id}/answer" // POST Answer → 204
 )
 
@@ -47,6 +50,7 @@ const (
 	StateNeedsApproval = "needs approval" // a person is needed; the old value is still served
 	StateExpired       = "expired"        // the value served is past its expiry
 	StateEmpty         = "empty"          // no rotation has succeeded yet
+	StateRevoked       = "revoked"        // the last value was revoked; none is served until the next rotation
 )
 
 // ROT is a rotation token, without its value.
@@ -151,6 +155,7 @@ const (
 	AskOTP      = "otp"      // one-time code of an authenticator app
 	AskEmailOTP = "email_otp"
 	AskRecall   = "remember" // "yes" or "no": may the password be kept
+	AskRemove   = "remove"   // "yes" or "no": is this to be removed
 )
 
 // Question is asked of the person; it is answered by a POST to PathAnswer.
@@ -171,6 +176,9 @@ type Result struct {
 	Passcard  string     `json:"passcard,omitempty"`  // Connect: rot://pas_…
 	Username  string     `json:"username,omitempty"`  // Connect
 	Rotations []Rotation `json:"rotations,omitempty"` // Rotate: one for each ROT
+
+	Revocations []Revocation `json:"revocations,omitempty"` // Revoke: one for each ROT
+	Removal     *Removal     `json:"removal,omitempty"`     // Remove
 }
 
 // Rotation is the outcome for one ROT. A passcard's Rotate that fails for some
@@ -183,6 +191,47 @@ type Rotation struct {
 	RevokedOld bool   `json:"revoked_old"`
 	Warning    string `json:"warning,omitempty"`
 	Error      *Error `json:"error,omitempty"`
+}
+
+// Revoke asks to have the present value of a ROT, or of every ROT of a
+// passcard, revoked at once. Nothing is served then until the next rotation.
+type Revoke struct {
+	Interactive bool `json:"interactive,omitempty"` // as in Connect
+}
+
+// Revocation is the outcome for one ROT: its value is not served any more.
+type Revocation struct {
+	ROT string `json:"rot"`
+	// Confirmed: npm refuses every value that it had. Else Error says why that
+	// is not known yet; rotd goes on until it is.
+	Confirmed bool   `json:"confirmed"`
+	Error     *Error `json:"error,omitempty"`
+}
+
+// Remove asks to have a ROT, or a passcard with its ROTs, revoked and forgotten.
+type Remove struct {
+	Yes         bool `json:"yes,omitempty"`         // do not ask
+	Forget      bool `json:"forget,omitempty"`      // even where npm cannot be made to revoke now
+	Interactive bool `json:"interactive,omitempty"` // as in Connect
+}
+
+// Removal is what was forgotten.
+type Removal struct {
+	Removed []string `json:"removed"`        // rot://…
+	Left    []string `json:"left,omitempty"` // npm's names of tokens that it may still accept
+}
+
+// LogEntry is one thing that happened. It never holds a value.
+type LogEntry struct {
+	ID         int64     `json:"id"` // grows
+	At         time.Time `json:"at"`
+	Kind       string    `json:"kind"` // "rotated", "failed", "read", …
+	ROT        string    `json:"rot,omitempty"`
+	Passcard   string    `json:"passcard,omitempty"`
+	Generation int       `json:"generation,omitempty"`
+	UID        *uint32   `json:"uid,omitempty"` // who asked for it
+	Count      int       `json:"count"`         // how often; reads are gathered for a second
+	Detail     string    `json:"detail,omitempty"`
 }
 
 // Token is the present value of a ROT.
