@@ -46,6 +46,9 @@ type Daemon struct {
 	running   runningROTs
 	questions questions
 	settles   settleTimes
+	signIns   signIns
+	// unattended is the npm account of a passcard, with nobody there.
+	unattended func(ctx context.Context, st *store.Store, passcard string) (rotate.Account, error)
 
 	wake chan struct{}  // looked at by the timer; never blocks
 	work sync.WaitGroup // every rotation and connection under way
@@ -156,6 +159,7 @@ func (d *Daemon) begin(st *store.Store) {
 		Jitter:  rand.Float64,
 		Log:     d.cfg.Log,
 	}
+	d.unattended = d.unattendedAccount
 	d.store.Store(st)
 	d.work.Go(d.schedule)
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"time"
 
 	"rotd/daemon/npm"
 	"rotd/daemon/rotate"
@@ -186,13 +187,29 @@ func (d *Daemon) noteFailure(ctx context.Context, st *store.Store, rot store.ROT
 	if rot.ID == "" || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return wire // not read at all, or stopping: no fault of the ROT's
 	}
+	if errors.Is(err, errSignInTooSoon) {
+		if err := st.SetNext(ctx, rot.ID, d.cfg.Now().Add(retryAfter(err))); err != nil {
+			d.cfg.Log.Error("cannot postpone a rotation", "rot", rot.ID, "err", err)
+		}
+		return wire // nothing has failed
+	}
 	failures := rot.Failures + 1
-	next := rotate.Retry(d.cfg.Now(), failures, retryAfter(err), rand.Float64())
-	if wire.Code.Exit() == ipc.ExitPerson || rot.Current == 0 {
+	next := rotate.Retry(d.cfg.Now(), failures, retryAfter(err), d.endOf(ctx, st, rot), rand.Float64())
+	if wire.Code.Exit() == ipc.ExitPerson || rot.Current == 0 || rot.Schedule.Paused {
 		next = never
 	}
 	if err := st.SetTrouble(ctx, rot.ID, trouble(wire), failures, next); err != nil {
 		d.cfg.Log.Error("cannot note a failed rotation", "rot", rot.ID, "err", err)
 	}
 	return wire
+}
+
+// endOf is when the token that rot serves ends; the zero time where there is no
+// end, or no telling.
+func (d *Daemon) endOf(ctx context.Context, st *store.Store, rot store.ROT) time.Time {
+	current, err := st.Generations(ctx, rot.ID, store.StepCurrent)
+	if err != nil {
+		d.cfg.Log.Error("cannot tell when a token ends", "rot", rot.ID, "err", err)
+	}
+	return rotate.Expiry(d.cfg.Now(), served(rot, current))
 }

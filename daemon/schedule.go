@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -21,6 +22,10 @@ const longestNap = time.Minute
 
 // shortestNap keeps a clock that runs backwards from making the timer spin.
 const shortestNap = 100 * time.Millisecond
+
+// soon is how far ahead the timer looks for a passcard that has something due:
+// one sign-in, and one second factor, then serve for all of it.
+const soon = time.Hour
 
 // schedule is the timer. It runs until the daemon stops.
 func (d *Daemon) schedule() {
@@ -92,8 +97,16 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 			next = t
 		}
 	}
+	live, err := st.Live(ctx)
+	if err != nil {
+		return nil, next, err
+	}
+	var near []store.ROT
 	for _, r := range rots {
-		if unfinished[r.ID] && !d.running.has(r.ID) {
+		if d.running.has(r.ID) {
+			continue
+		}
+		if unfinished[r.ID] {
 			if at := d.settles.at(r.ID); now.Before(at) {
 				later(at)
 			} else {
@@ -101,16 +114,65 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 				w.settle = append(w.settle, r.ID)
 			}
 		}
+		if r.Next, err = d.reckon(ctx, st, now, r, served(r, live[r.ID])); err != nil {
+			return nil, next, err
+		}
 		switch {
-		case r.Next.IsZero() || d.running.has(r.ID):
-		case now.Before(r.Next):
-			later(r.Next)
-		default:
+		case r.Next.IsZero():
+		case !now.Before(r.Next):
 			w := of(r.Passcard)
+			w.rotate = append(w.rotate, r.ID)
+		default:
+			later(r.Next)
+			near = append(near, r)
+		}
+	}
+	for _, r := range near {
+		if w := work[r.Passcard]; w != nil && len(w.rotate) > 0 && isSoon(now, r) {
 			w.rotate = append(w.rotate, r.ID)
 		}
 	}
 	return work, next, nil
+}
+
+// isSoon tells whether a ROT may go along with one that is due: it is almost
+// its time too, and it does not wait for a failure to pass.
+func isSoon(now time.Time, r store.ROT) bool {
+	return !r.Next.IsZero() && r.Failures == 0 && r.Next.Sub(now) <= min(soon, r.Next.Sub(r.LastAttempt)/8)
+}
+
+// served is the generation of r that is served, of those that live.
+func served(r store.ROT, live []store.Generation) store.Generation {
+	for _, g := range live {
+		if g.N == r.Current {
+			return g
+		}
+	}
+	return store.Generation{}
+}
+
+// reckon is when to rotate r next, after a look at the clock: one that was
+// ahead when r was rotated or tried last, and has been set back, has left a next
+// time that is too late. It is drawn anew and kept.
+func (d *Daemon) reckon(ctx context.Context, st *store.Store, now time.Time, r store.ROT, g store.Generation) (time.Time, error) {
+	if r.Next.IsZero() || r.Current == 0 {
+		return r.Next, nil
+	}
+	if r.Trouble.Code != "" {
+		if !now.Before(r.LastAttempt) {
+			return r.Next, nil
+		}
+		next := now.Add(r.Next.Sub(r.LastAttempt)) // as long from now as it was then
+		return next, st.SetTrouble(ctx, r.ID, r.Trouble, r.Failures, next)
+	}
+	// A right one is never later than one that is drawn now; the minute is for
+	// what is postponed.
+	if !r.Next.After(rotate.Next(now, g, r, 0).Add(signInPause)) {
+		return r.Next, nil
+	}
+	next := rotate.Next(now, g, r, rand.Float64())
+	d.cfg.Log.Info("the clock was set back: the next rotation is drawn anew", "rot", r.ID, "was", r.Next, "is", next)
+	return next, st.SetNext(ctx, r.ID, next)
 }
 
 // start begins what is due, a goroutine a passcard. A passcard that is in use
@@ -132,8 +194,7 @@ func (d *Daemon) start(ctx context.Context, work map[string]*duty) {
 // perform does what is due for one passcard, with nobody there to be asked.
 func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 	st := d.store.Load()
-	quiet := func(string, string) {}
-	acct, err := d.passcardAccount(ctx, st, passcard, nil, quiet)
+	acct, err := d.unattended(ctx, st, passcard)
 	if err != nil {
 		d.cfg.Log.Error("cannot use a passcard", "passcard", passcard, "err", err)
 		return
@@ -143,7 +204,8 @@ func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 	}
 	for _, id := range w.rotate {
 		rot, err := st.ROT(ctx, id)
-		if err == nil && !rot.Next.IsZero() && !d.cfg.Now().Before(rot.Next) && ctx.Err() == nil {
+		// Somebody may have rotated it since, or changed its schedule.
+		if now := d.cfg.Now(); err == nil && ctx.Err() == nil && !rot.Next.IsZero() && (!now.Before(rot.Next) || isSoon(now, rot)) {
 			d.rotateOne(ctx, st, acct, id, func(string, string, string) {})
 		}
 	}
@@ -151,7 +213,7 @@ func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 
 // settle brings what is unfinished of a ROT to its end, or decides when to try
 // again.
-func (d *Daemon) settle(ctx context.Context, st *store.Store, acct *npm.Account, id string) {
+func (d *Daemon) settle(ctx context.Context, st *store.Store, acct rotate.Account, id string) {
 	rot, err := st.ROT(ctx, id)
 	if err == nil {
 		err = d.engine.Settle(ctx, acct, rot, func(name, _ string) { d.cfg.Log.Info("settling", "rot", id, "step", name) })

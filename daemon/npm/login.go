@@ -33,6 +33,11 @@ func (a *Account) SignIn(ctx context.Context) error {
 	if err := a.load(ctx); err != nil {
 		return err
 	}
+	if a.cfg.MaySignIn != nil {
+		if err := a.cfg.MaySignIn(); err != nil {
+			return err
+		}
+	}
 	a.tell("signing in", "signing in at "+a.reg.base.Host)
 	session, err := a.newSession(ctx)
 	if err != nil {

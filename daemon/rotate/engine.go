@@ -92,7 +92,7 @@ func (e *Engine) goOn(ctx context.Context, npm Account, rot store.ROT, g store.G
 		}
 		tell("verified", "the registry accepts it")
 	}
-	next := Next(e.Now(), g, rot.Shape, e.Jitter())
+	next := Next(e.Now(), g, rot, e.Jitter())
 	if err := e.Journal.MakeCurrent(ctx, rot.ID, g.N, next); err != nil {
 		return Outcome{}, err
 	}

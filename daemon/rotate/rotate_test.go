@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"rotd/daemon/rotate"
 	"rotd/store"
@@ -209,34 +208,4 @@ func indexOf(t *testing.T, calls []string, name string) int {
 	}
 	t.Fatalf("no call %s in %v", name, calls)
 	return 0
-}
-
-func TestWhen(t *testing.T) {
-	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-	days := func(n float64) time.Time { return now.Add(time.Duration(n * 24 * float64(time.Hour))) }
-	for _, c := range []struct {
-		name    string
-		expires time.Time
-		asked   int
-		jitter  float64
-		want    time.Time
-	}{
-		{"two thirds", days(90), 90, 0, days(60)},
-		{"earlier by jitter", days(90), 90, 1, days(60 - 4.5)},
-		{"no expiry of npm's: what was asked", time.Time{}, 30, 0, days(20)},
-		{"none at all", time.Time{}, 0, 0, time.Time{}},
-		{"already expired", days(-1), 0, 0, now},
-	} {
-		if got := rotate.Next(now, store.Generation{Expires: c.expires}, store.Shape{ExpiresDays: c.asked}, c.jitter); !got.Equal(c.want) {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
-	}
-	for failures, want := range map[int]time.Duration{1: time.Minute, 2: 2 * time.Minute, 5: 16 * time.Minute, 9: 256 * time.Minute, 10: 6 * time.Hour, 1000: 6 * time.Hour} {
-		if got := rotate.Retry(now, failures, 0, 0).Sub(now); got != want {
-			t.Errorf("after %d failures: %v, want %v", failures, got, want)
-		}
-	}
-	if got := rotate.Retry(now, 1, time.Hour, 0.5).Sub(now); got != time.Hour {
-		t.Errorf("npm asked for an hour, got %v", got)
-	}
 }
