@@ -28,6 +28,8 @@ var routes = []route{
 	{method: "GET", path: ipc.PathROTs, need: accessOwner, serve: (*Daemon).getROTs},
 	{method: "GET", path: ipc.PathToken, need: accessReader, serve: (*Daemon).getToken},
 	{method: "POST", path: ipc.PathRotate, need: accessOwner, serve: (*Daemon).postRotation},
+	{method: "GET", path: ipc.PathSchedule, need: accessOwner, serve: (*Daemon).getSchedule},
+	{method: "PUT", path: ipc.PathSchedule, need: accessOwner, serve: (*Daemon).putSchedule},
 	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 
+	"rotd/daemon/rotate"
 	"rotd/ipc"
 	"rotd/ipc/secret"
 	"rotd/store"
@@ -69,7 +70,7 @@ func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
 	if err != nil {
 		return err
 	}
-	if !g.Expires.IsZero() && d.cfg.Now().After(g.Expires) {
+	if now := d.cfg.Now(); !g.Expires.IsZero() && now.After(rotate.Expiry(now, g)) {
 		return noValue(id, fmt.Sprintf("its token expired on %s and no newer one could be made", g.Expires.UTC().Format("2006-01-02 15:04 MST")))
 	}
 	registry, err := st.RegistryOf(ctx, id)

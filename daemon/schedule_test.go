@@ -8,8 +8,6 @@ import (
 	"rotd/ipc/secret"
 )
 
-const day = 24 * time.Hour
-
 func TestTheTimerRotatesWhatIsDue(t *testing.T) {
 	r := newRig(t)
 	_, rot := r.first()

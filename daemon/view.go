@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rotd/daemon/npm"
+	"rotd/daemon/rotate"
 	"rotd/ipc"
 	"rotd/store"
 )
@@ -98,13 +99,15 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 		case g.Step == store.StepRetiring:
 			v.Retiring++
 		case g.N == r.Current:
-			v.TokenName, v.Created, v.Expires = g.TokenName, timeOrNil(g.Created), timeOrNil(g.Expires)
+			v.TokenName, v.Created, v.Expires = g.TokenName, timeOrNil(g.Created), timeOrNil(rotate.Expiry(d.cfg.Now(), g))
 		}
 	}
 	if r.Trouble.Code != "" {
 		v.LastError = &ipc.Error{Code: ipc.Code(r.Trouble.Code), Message: r.Trouble.Message, Hint: r.Trouble.Hint}
 	}
 	v.State = d.rotState(r, v)
+	v.Schedule = wireSchedule(r.Schedule)
+	v.ExpiresBeforeNext = v.Expires != nil && v.State != ipc.StateExpired && (v.Next == nil || v.Expires.Before(*v.Next))
 	return v
 }
 

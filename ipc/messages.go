@@ -18,6 +18,7 @@ const (
 	PathRevoke    = "/v1/revocations/{ref}"     // POST Revoke → stream of Event
 	PathRemove    = "/v1/removals/{ref}"        // POST Remove → stream of Event
 	PathLog       = "/v1/log"                   // GET ?ref=&after=&limit= → {"log":[LogEntry]}; &follow=1 → stream of LogEntry
+	PathSchedule  = "/v1/rots/{ref}/schedule"   // GET → ROT; PUT Schedule → ROT
 	PathAnswer    = "/v1/questions/{id}/answer" // POST Answer → 204
 )
 
@@ -67,10 +68,22 @@ type ROT struct {
 	Expires     *time.Time `json:"expires,omitempty"` // of the present value; absent when npm named none
 	Next        *time.Time `json:"next,omitempty"`    // the next planned rotation or retry
 	State       string     `json:"state"`
+	Schedule    Schedule   `json:"schedule,omitzero"`
 	LastError   *Error     `json:"last_error,omitempty"`
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
 	// Retiring counts old values that npm has not yet confirmed as revoked.
 	Retiring int `json:"retiring,omitempty"`
+	// ExpiresBeforeNext: the present value expires, and nothing is tried before.
+	ExpiresBeforeNext bool `json:"expires_before_next,omitempty"`
+}
+
+// Schedule is when a ROT is rotated. At most one field is set; none of them: at
+// two thirds of the token's life. A time is a whole number and a unit: "30d",
+// "2w", "36h".
+type Schedule struct {
+	Every        string `json:"every,omitempty"` // after the last rotation
+	BeforeExpiry string `json:"before_expiry,omitempty"`
+	Off          bool   `json:"off,omitempty"` // never by itself
 }
 
 // Shape is what a token may do: npm's own fields of a granular token.
