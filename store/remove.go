@@ -8,9 +8,10 @@ import (
 )
 
 // Withdraw stops serving a value of the ROT, all in one transaction: what was
-// current is retiring, it and every older value are to be revoked in a hurry,
-// and no rotation comes by itself any more. by is the uid that asked. Where
-// nothing is served it still hurries the old values on. ErrNotFound.
+// current is retiring, it and every older value are to be revoked in a hurry, a
+// token that npm has made for a rotation under way is not to be served, and no
+// rotation comes by itself any more. by is the uid that asked. Where nothing is
+// served it does the rest all the same. ErrNotFound.
 func (s *Store) Withdraw(ctx context.Context, rot string, by *uint32) error {
 	return s.change(ctx, "withdraw ROT "+rot, func(tx *sql.Tx) error {
 		var n int
@@ -25,6 +26,12 @@ func (s *Store) Withdraw(ctx context.Context, rot string, by *uint32) error {
 			`UPDATE generations SET hurry = 1, step = ?1, changed = iif(step = ?1, changed, ?2)
 			 WHERE rot = ?3 AND step IN (?1, ?4)`,
 			StepRetiring, micros(s.stamp()), rot, StepCurrent)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx,
+			`UPDATE generations SET step = ?, changed = ? WHERE rot = ? AND step IN (?, ?)`,
+			StepDiscarding, micros(s.stamp()), rot, StepCreated, StepVerified)
 		if err != nil {
 			return err
 		}

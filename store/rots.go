@@ -97,7 +97,9 @@ func (s *Store) SetShape(ctx context.Context, rot string, shape Shape) error {
 }
 
 // SetTrouble keeps why the attempt that ends now did not succeed, how many
-// failed in a row, and when to try again. ErrNotFound.
+// failed in a row, and when to try again: never by itself where the ROT has no
+// value, as a first rotation is made in front of a person, and what was
+// withdrawn does not come back unasked. ErrNotFound.
 func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures int, next time.Time) error {
 	doing := "keep the trouble of ROT " + rot
 	var trouble sql.NullString
@@ -110,7 +112,7 @@ func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures 
 	}
 	return s.change(ctx, doing, func(tx *sql.Tx) error {
 		err := changeOne(tx.ExecContext(ctx,
-			`UPDATE rots SET trouble = ?, failures = ?, next = ?, last_attempt = ? WHERE id = ?`,
+			`UPDATE rots SET trouble = ?, failures = ?, next = iif(current = 0, NULL, ?), last_attempt = ? WHERE id = ?`,
 			trouble, failures, micros(next), micros(s.stamp()), rot))
 		if err != nil || !trouble.Valid {
 			return err
