@@ -30,6 +30,9 @@ var routes = []route{
 	{method: "POST", path: ipc.PathRotate, need: accessOwner, serve: (*Daemon).postRotation},
 	{method: "GET", path: ipc.PathSchedule, need: accessOwner, serve: (*Daemon).getSchedule},
 	{method: "PUT", path: ipc.PathSchedule, need: accessOwner, serve: (*Daemon).putSchedule},
+	{method: "GET", path: ipc.PathDeliver, need: accessOwner, serve: (*Daemon).getDeliveries},
+	{method: "POST", path: ipc.PathDeliver, need: accessOwner, serve: (*Daemon).postDelivery},
+	{method: "DELETE", path: ipc.PathDelivery, need: accessOwner, serve: (*Daemon).deleteDelivery},
 	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
 }
 

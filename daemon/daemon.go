@@ -154,6 +154,7 @@ func (d *Daemon) begin(st *store.Store) {
 	}
 	d.engine = &rotate.Engine{
 		Journal: st,
+		Courier: courier{d, st},
 		Now:     d.cfg.Now,
 		Sleep:   sleep,
 		Jitter:  rand.Float64,

@@ -32,8 +32,15 @@ func (d *Daemon) postRotation(r *http.Request, st *store.Store, out *reply) erro
 			return err
 		}
 	}
+	grace, err := parseGrace(req.Grace)
+	if err != nil {
+		return err
+	}
 	passcard, rots, err := targets(r.Context(), st, r.PathValue("ref"), &req)
 	if err != nil {
+		return err
+	}
+	if err := prepare(r.Context(), st, rots, grace, req.RevokeNow); err != nil {
 		return err
 	}
 	s := out.begin(r, &d.questions)
@@ -169,8 +176,10 @@ func (d *Daemon) rotateOne(ctx context.Context, st *store.Store, acct rotate.Acc
 	if err != nil {
 		return ipc.Rotation{ROT: rotRef(id), Error: d.noteFailure(ctx, st, rot, err)}
 	}
+	d.settles.wait(id, d.cfg.Now(), never) // what was waited for may be past
 	log.Info("rotated", "generation", out.Generation, "expires", out.Expires, "next", out.Next)
-	done := ipc.Rotation{ROT: rotRef(id), Generation: out.Generation, Expires: timeOrNil(out.Expires), RevokedOld: out.Lingering == nil}
+	done := ipc.Rotation{ROT: rotRef(id), Generation: out.Generation, Expires: timeOrNil(out.Expires), RevokedOld: out.Lingering == nil && out.Waiting.Old == 0}
+	tellWaiting(&done, out.Waiting)
 	if out.Lingering != nil {
 		log.Warn("the old token is not known to be dead yet", "err", out.Lingering)
 		done.Warning = "the old token is not known to be dead yet, rotd keeps at it: " + toWire(out.Lingering).Message

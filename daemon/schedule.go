@@ -64,7 +64,7 @@ func (d *Daemon) kick() {
 
 // duty is what is due for one passcard.
 type duty struct {
-	settle []string // ROTs with unfinished generations
+	settle []string // ROTs with unfinished generations, or deliveries that are behind
 	rotate []string
 }
 
@@ -84,6 +84,13 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 	unfinished := make(map[string]bool)
 	for _, g := range open {
 		unfinished[g.ROT] = true
+	}
+	behind, err := st.Undelivered(ctx)
+	if err != nil {
+		return nil, next, err
+	}
+	for _, rot := range behind {
+		unfinished[rot] = true
 	}
 	work = make(map[string]*duty)
 	of := func(passcard string) *duty {
@@ -107,7 +114,7 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 			continue
 		}
 		if unfinished[r.ID] {
-			if at := d.settles.at(r.ID); now.Before(at) {
+			if at := d.settles.at(r.ID, now); now.Before(at) {
 				later(at)
 			} else {
 				w := of(r.Passcard)
@@ -214,9 +221,10 @@ func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 // settle brings what is unfinished of a ROT to its end, or decides when to try
 // again.
 func (d *Daemon) settle(ctx context.Context, st *store.Store, acct rotate.Account, id string) {
+	var wait rotate.Waiting
 	rot, err := st.ROT(ctx, id)
 	if err == nil {
-		err = d.engine.Settle(ctx, acct, rot, func(name, _ string) { d.cfg.Log.Info("settling", "rot", id, "step", name) })
+		wait, err = d.engine.Settle(ctx, acct, rot, func(name, _ string) { d.cfg.Log.Info("settling", "rot", id, "step", name) })
 	}
 	if ctx.Err() != nil {
 		return
@@ -225,6 +233,9 @@ func (d *Daemon) settle(ctx context.Context, st *store.Store, acct rotate.Accoun
 		d.cfg.Log.Warn("something is left to settle", "rot", id, "err", err)
 	}
 	d.settles.note(id, d.cfg.Now(), err, retryAfter(err))
+	if err == nil {
+		d.settles.wait(id, d.cfg.Now(), wait.Until)
+	}
 }
 
 // retryAfter is the time that npm asked to be left alone for.
@@ -244,15 +255,39 @@ type settleTimes struct {
 }
 
 type settleTime struct {
+	since    time.Time // when this was noted
 	next     time.Time
 	failures int
 }
 
-// at is when to settle next; the zero time where nothing speaks against now.
-func (s *settleTimes) at(id string) time.Time {
+// at is when to settle next; the zero time where nothing speaks against now, as
+// when the clock has been set back since.
+func (s *settleTimes) at(id string, now time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.times[id].next
+	t := s.times[id]
+	if now.Before(t.since) {
+		return time.Time{}
+	}
+	return t.next
+}
+
+// wait notes that nothing has failed, and that there is nothing to do before a
+// time; the zero time: that may change at once.
+func (s *settleTimes) wait(id string, now, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.times, id)
+	if !until.IsZero() {
+		s.put(id, settleTime{since: now, next: until})
+	}
+}
+
+func (s *settleTimes) put(id string, t settleTime) {
+	if s.times == nil {
+		s.times = make(map[string]settleTime)
+	}
+	s.times[id] = t
 }
 
 func (s *settleTimes) note(id string, now time.Time, err error, retryAfter time.Duration) {
@@ -262,10 +297,7 @@ func (s *settleTimes) note(id string, now time.Time, err error, retryAfter time.
 		delete(s.times, id)
 		return
 	}
-	if s.times == nil {
-		s.times = make(map[string]settleTime)
-	}
-	t := settleTime{failures: s.times[id].failures + 1}
+	t := settleTime{since: now, failures: s.times[id].failures + 1}
 	t.next = rotate.Resettle(now, t.failures, retryAfter)
-	s.times[id] = t
+	s.put(id, t)
 }

@@ -79,9 +79,16 @@ func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, erro
 	if err != nil {
 		return nil, err
 	}
+	deliveries, err := st.AllDeliveries(ctx)
+	if err != nil {
+		return nil, err
+	}
 	views := make([]ipc.ROT, 0, len(rots))
 	for _, r := range rots {
-		views = append(views, d.rotView(r, byID[r.Passcard], live[r.ID]))
+		v := d.rotView(r, byID[r.Passcard], live[r.ID])
+		v.Deliveries = deliveryViews(deliveries[r.ID], r.Current)
+		v.Grace, v.GraceEnds = spanText(r.Grace), graceEnd(r, live[r.ID])
+		views = append(views, v)
 	}
 	return views, nil
 }

@@ -9,17 +9,19 @@ import (
 // The paths of the API. {ref} is a reference without its scheme: an id
 // ("rot_…", "pas_…"), an unambiguous prefix of one, or a name.
 const (
-	PathVersion   = "/v1/version"               // GET → Version
-	PathStatus    = "/v1/status"                // GET → Status
-	PathPasscards = "/v1/passcards"             // GET → {"passcards":[Passcard]}; POST Connect → stream of Event
-	PathROTs      = "/v1/rots"                  // GET → {"rots":[ROT]}
-	PathToken     = "/v1/rots/{ref}/token"      // GET → Token
-	PathRotate    = "/v1/rotations/{ref}"       // POST Rotate → stream of Event
-	PathRevoke    = "/v1/revocations/{ref}"     // POST Revoke → stream of Event
-	PathRemove    = "/v1/removals/{ref}"        // POST Remove → stream of Event
-	PathLog       = "/v1/log"                   // GET ?ref=&after=&limit= → {"log":[LogEntry]}; &follow=1 → stream of LogEntry
-	PathSchedule  = "/v1/rots/{ref}/schedule"   // GET → ROT; PUT Schedule → ROT
-	PathAnswer    = "/v1/questions/{id}/answer" // POST Answer → 204
+	PathVersion   = "/v1/version"                      // GET → Version
+	PathStatus    = "/v1/status"                       // GET → Status
+	PathPasscards = "/v1/passcards"                    // GET → {"passcards":[Passcard]}; POST Connect → stream of Event
+	PathROTs      = "/v1/rots"                         // GET → {"rots":[ROT]}
+	PathToken     = "/v1/rots/{ref}/token"             // GET → Token
+	PathRotate    = "/v1/rotations/{ref}"              // POST Rotate → stream of Event
+	PathRevoke    = "/v1/revocations/{ref}"            // POST Revoke → stream of Event
+	PathRemove    = "/v1/removals/{ref}"               // POST Remove → stream of Event
+	PathLog       = "/v1/log"                          // GET ?ref=&after=&limit= → {"log":[LogEntry]}; &follow=1 → stream of LogEntry
+	PathSchedule  = "/v1/rots/{ref}/schedule"          // GET → ROT; PUT Schedule → ROT
+	PathDeliver   = "/v1/rots/{ref}/deliveries"        // GET → {"deliveries":[Delivery]}; POST Deliver → stream of Event
+	PathDelivery  = "/v1/rots/{ref}/deliveries/{name}" // DELETE → 204
+	PathAnswer    = "/v1/questions/{id}/answer"        // POST Answer → 204
 )
 
 // ContentTypeStream marks an answer of one JSON object a line.
@@ -71,6 +73,9 @@ type ROT struct {
 	Schedule    Schedule   `json:"schedule,omitzero"`
 	LastError   *Error     `json:"last_error,omitempty"`
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
+	Deliveries  []Delivery `json:"deliveries,omitempty"`
+	Grace       string     `json:"grace,omitempty"`      // as in Rotate
+	GraceEnds   *time.Time `json:"grace_ends,omitempty"` // of the newest value that is in it
 	// Retiring counts old values that npm has not yet confirmed as revoked.
 	Retiring int `json:"retiring,omitempty"`
 	// ExpiresBeforeNext: the present value expires, and nothing is tried before.
@@ -143,6 +148,40 @@ type Rotate struct {
 	Name        string `json:"name,omitempty"`
 	Shape       *Shape `json:"shape,omitempty"`
 	Interactive bool   `json:"interactive,omitempty"` // as in Connect
+	// Grace, where given, is how long an old token lives on from now on after the
+	// last delivery has taken the new one: as in Schedule, or "0".
+	Grace string `json:"grace,omitempty"`
+	// RevokeNow says that the present token has leaked: once there is another it
+	// is revoked, whatever deliveries and grace say.
+	RevokeNow bool `json:"revoke_now,omitempty"`
+}
+
+// Deliver asks for a delivery: a command that is handed every new value of a
+// ROT, on its standard input, before the old one is revoked. One that the ROT
+// has already, by name and command, is made once more.
+type Deliver struct {
+	Name    string   `json:"name,omitempty"` // empty: after the program
+	Command []string `json:"command"`
+}
+
+// The states of a delivery.
+const (
+	DeliveryOK      = "ok"      // it has the value that is served
+	DeliveryWaiting = "waiting" // it is to get it
+	DeliveryFailing = "failing" // it could not be handed over; the old token stays
+)
+
+// Delivery is a delivery and how it is doing.
+type Delivery struct {
+	Name        string     `json:"name"`
+	Command     []string   `json:"command"`
+	State       string     `json:"state"`
+	Generation  int        `json:"generation"` // the newest it has taken; 0: none
+	Delivered   *time.Time `json:"delivered,omitempty"`
+	LastAttempt *time.Time `json:"last_attempt,omitempty"`
+	Next        *time.Time `json:"next,omitempty"`   // when it is tried again
+	Error       string     `json:"error,omitempty"`  // why the last attempt failed
+	Output      string     `json:"output,omitempty"` // the end of what it printed, without secrets
 }
 
 // Event is one line of a stream. Exactly one field is set, and the last line
@@ -192,6 +231,7 @@ type Result struct {
 
 	Revocations []Revocation `json:"revocations,omitempty"` // Revoke: one for each ROT
 	Removal     *Removal     `json:"removal,omitempty"`     // Remove
+	Delivery    *Delivery    `json:"delivery,omitempty"`    // Deliver
 }
 
 // Rotation is the outcome for one ROT. A passcard's Rotate that fails for some
@@ -203,7 +243,11 @@ type Rotation struct {
 	// RevokedOld is false when an older value is not yet confirmed as refused.
 	RevokedOld bool   `json:"revoked_old"`
 	Warning    string `json:"warning,omitempty"`
-	Error      *Error `json:"error,omitempty"`
+	// Undelivered names the deliveries that older values are kept for, and
+	// GraceEnds when the grace period is over that they are kept for.
+	Undelivered []string   `json:"undelivered,omitempty"`
+	GraceEnds   *time.Time `json:"grace_ends,omitempty"`
+	Error       *Error     `json:"error,omitempty"`
 }
 
 // Revoke asks to have the present value of a ROT, or of every ROT of a

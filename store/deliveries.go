@@ -93,7 +93,7 @@ func (s *Store) AllDeliveries(ctx context.Context) (map[string][]Delivery, error
 func (s *Store) Undelivered(ctx context.Context) ([]string, error) {
 	scan := func(r row) (rot string, err error) { return rot, r.Scan(&rot) }
 	return list(ctx, s.db, "list what is to be delivered", scan,
-		`SELECT DISTINCT rot FROM deliveries JOIN rots ON rots.id = rot WHERE delivered < current`)
+		`SELECT DISTINCT d.rot FROM deliveries d JOIN generations g ON g.rot = d.rot AND g.step = 'current' WHERE d.delivered < g.n`)
 }
 
 // RemoveDelivery forgets the ROT's delivery of this name. ErrNotFound.

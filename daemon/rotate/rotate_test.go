@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"rotd/daemon/rotate"
 	"rotd/store"
@@ -57,47 +58,82 @@ func TestARotationReplacesTheToken(t *testing.T) {
 	}
 }
 
-// TestEveryFaultAtEveryCall breaks a second rotation at each of its calls, to
-// npm and to the journal, in every way there is. Whatever happens: readers have
-// an accepted token at every instant (world.check), and once the dust has
-// settled npm holds exactly the token that is served.
+// TestEveryFaultAtEveryCall breaks a second rotation, and the settling after it,
+// at each of its calls, to npm, to the journal and to the deliveries, in every
+// way there is. Whatever happens: readers have an accepted token at every instant
+// (world.check), the old one is not revoked before the deliveries and the grace
+// period allow it (world.checkRevocation), and once the dust has settled npm
+// holds exactly the token that is served.
 func TestEveryFaultAtEveryCall(t *testing.T) {
 	names := map[fault]string{lost: "lost", late: "late", refused: "refused", dieAt: "dies before", dieIn: "dies after"}
-	calls := callsOfARotation(t)
-	if len(calls) < 10 {
-		t.Fatalf("a rotation makes only the calls %v", calls)
-	}
-	for at := 1; at <= len(calls); at++ {
-		for f, name := range names {
-			t.Run(fmt.Sprintf("%s at %d %s", name, at, calls[at-1]), func(t *testing.T) {
-				w := newWorld(t)
-				w.rotateOnce()
-				w.restart()
-				w.at, w.fault = at, f
-				_, rerr := w.engine().Rotate(t.Context(), account{w}, w.row(), silent)
-				served := w.row().Current
-				w.restart()
-				if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
-					t.Fatalf("does not settle: %v", err)
-				}
-				w.settled()
-				byNPM := strings.HasPrefix(calls[at-1], "npm.") && f != dieAt && f != dieIn
-				if now := w.row().Current; rerr != nil && byNPM && now != served {
-					t.Errorf("a failed rotation (%v) was finished behind the caller's back: %d, then %d", rerr, served, now)
-				}
-				w.rotateOnce()
-				w.settled()
-			})
+	for name, prepare := range map[string]func(*world){
+		"alone":            func(*world) {},
+		"with deliveries":  func(w *world) { w.addDeliveries("a", "b") },
+		"with both":        func(w *world) { w.addDeliveries("a", "b"); w.setGrace(time.Hour) },
+		"of a leaked one":  func(w *world) { w.addDeliveries("a"); w.setGrace(time.Hour); w.leaks = true },
+		"a delivery fails": func(w *world) { w.addDeliveries("a", "b"); w.mends = map[string]int{"b": 2} },
+	} {
+		calls := callsOfARotation(t, prepare)
+		if len(calls) < 10 {
+			t.Fatalf("a rotation makes only the calls %v", calls)
 		}
+		for at := 1; at <= len(calls); at++ {
+			for f, fname := range names {
+				if f == refused && calls[at-1] != "npm.Create" {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s/%s at %d %s", name, fname, at, calls[at-1]), func(t *testing.T) {
+					w := newWorld(t)
+					prepare(w)
+					w.rotateOnce()
+					w.restart()
+					w.at, w.fault = at, f
+					rerr, served := w.rotateAndSettle()
+					w.restart()
+					if err := w.settle(); err != nil {
+						t.Fatalf("does not settle: %v", err)
+					}
+					w.settled()
+					byNPM := strings.HasPrefix(calls[at-1], "npm.") && f != dieAt && f != dieIn
+					if now := w.row().Current; rerr != nil && byNPM && now != served {
+						t.Errorf("a failed rotation (%v) was finished behind the caller's back: %d, then %d", rerr, served, now)
+					}
+					w.rotateOnce()
+					if err := w.settle(); err != nil {
+						t.Fatal(err)
+					}
+					w.settled()
+				})
+			}
+		}
+		t.Logf("%s: %d calls, %d faults each", name, len(calls), len(names))
 	}
-	t.Logf("%d calls, %d faults each", len(calls), len(names))
 }
 
-func callsOfARotation(t *testing.T) []string {
+// rotateAndSettle is a rotation and all that the timer does after it.
+func (w *world) rotateAndSettle() (err error, served int) {
+	w.t.Helper()
+	if w.leaks {
+		w.leak()
+	}
+	_, err = w.engine().Rotate(w.t.Context(), account{w}, w.row(), silent)
+	served = w.row().Current
+	if !w.dead {
+		_ = w.settle()
+	}
+	return err, served
+}
+
+func callsOfARotation(t *testing.T, prepare ...func(*world)) []string {
 	w := newWorld(t)
+	for _, p := range prepare {
+		p(w)
+	}
 	w.rotateOnce()
 	w.restart()
-	w.rotateOnce()
+	if err, _ := w.rotateAndSettle(); err != nil {
+		t.Fatal(err)
+	}
 	return w.history
 }
 
@@ -111,6 +147,10 @@ func (w *world) settled() {
 	}
 	if len(open) > 0 {
 		w.t.Errorf("unfinished: %+v", open)
+	}
+	late, err := w.st.Undelivered(w.t.Context())
+	if err != nil || len(late) > 0 {
+		w.t.Errorf("not delivered: %v, %v", late, err)
 	}
 	if live := w.live(); len(live) != 1 {
 		w.t.Errorf("npm holds %d tokens of ours: %v", len(live), live)
@@ -150,11 +190,11 @@ func TestALateRevocationIsAskedForUntilItIsTrue(t *testing.T) {
 	if out.Lingering == nil {
 		t.Fatal("a value that npm still accepts counts as revoked")
 	}
-	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err == nil {
+	if err := w.settle(); err == nil {
 		t.Fatal("settled, though npm still accepts the old value")
 	}
 	delete(w.lag, "key-1")
-	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+	if err := w.settle(); err != nil {
 		t.Fatal(err)
 	}
 	if w.accepts(old) {
@@ -171,7 +211,7 @@ func TestADeletionThatIsOnlySaidIsNotBelieved(t *testing.T) {
 		t.Fatalf("lingering is %v", out.Lingering)
 	}
 	w.deaf = false
-	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+	if err := w.settle(); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
@@ -193,7 +233,7 @@ func TestATokenThatTurnsUpLate(t *testing.T) {
 	}
 	w.tokens["late"] = &fakeToken{Token: rotate.Token{Key: "late", Name: planned[0].TokenName, Expires: w.now.AddDate(0, 0, 9)}}
 	w.restart()
-	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+	if err := w.settle(); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
