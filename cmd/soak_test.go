@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -184,11 +185,13 @@ func (s *storm) hang() {
 func (s *storm) badDay() (list []sandbox.Fault) {
 	for range s.rand.IntN(4) {
 		f := sandbox.Fault{
-			Method: s.oneOf("", "", "GET", "POST", "DELETE"),
-			Path:   s.oneOf("/", "/-/whoami", "/-/npm/v1/tokens", "/-/npm/v1/tokens/token/"),
-			Count:  1 + s.rand.IntN(3),
+			Path:  "/",
+			Count: 1 + s.rand.IntN(3),
 			Kind: s.oneOf(sandbox.FaultStatus, sandbox.FaultCut, sandbox.FaultCutAfter, sandbox.FaultTruncate,
 				sandbox.FaultGarble, sandbox.FaultSlow, sandbox.FaultHold, sandbox.FaultLate),
+		}
+		if call := s.oneOf("", "GET /-/whoami", "GET /-/npm/v1/tokens", "POST /-/npm/v1/tokens", "DELETE /-/npm/v1/tokens/token/"); call != "" {
+			f.Method, f.Path, _ = strings.Cut(call, " ")
 		}
 		switch f.Kind {
 		case sandbox.FaultStatus:

@@ -48,7 +48,7 @@ func onOwnDisk(t *testing.T) (inside, mounted bool) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), ownDisk+"="+dir, "TMPDIR="+dir)
+	cmd.Env = append(os.Environ(), ownDisk+"="+dir, "TMPDIR="+dir, "GORACE=atexit_sleep_ms=0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
 	if uid, gid := os.Getuid(), os.Getgid(); uid != 0 {
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
