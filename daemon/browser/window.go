@@ -78,10 +78,8 @@ func (w *Window) Wait(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case w.b.ctx.Err() != nil, err == nil && len(tabs) == 0:
+		case err == nil && len(tabs) == 0, err != nil && !passing(err):
 			return nil
-		case err != nil && !passing(err):
-			return w.b.failure(ctx, w.b.ctx, "look for the window", err)
 		}
 		select {
 		case <-ctx.Done():

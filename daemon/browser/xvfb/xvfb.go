@@ -86,10 +86,8 @@ func (d *Display) titles() (all []string) {
 // Gone waits until no window has text in its title.
 func (d *Display) Gone(title string) {
 	d.t.Helper()
-	for deadline := time.Now().Add(patience); len(d.Windows(title)) > 0; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			d.t.Fatalf("the window %q is still there after %s", title, patience)
-		}
+	if !d.leaves(title, patience) {
+		d.t.Fatalf("the window %q is still there after %s", title, patience)
 	}
 }
 
@@ -97,6 +95,40 @@ func (d *Display) Gone(title string) {
 func (d *Display) Type(text string) {
 	d.t.Helper()
 	d.do([]byte(text), "type", "--file", "-")
+}
+
+// Page is one that the person knows: part of its title, and what to type.
+type Page struct {
+	Title string
+	Text  func() string
+}
+
+// Enter types into the pages, whichever is there, until done. What is typed
+// before a page is ready is lost, and typed again.
+func (d *Display) Enter(done func() bool, pages ...Page) {
+	d.t.Helper()
+	for deadline := time.Now().Add(2 * patience); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the pages come to no end; there are %q", d.titles())
+		}
+		for _, p := range pages {
+			if ids := d.Windows(p.Title); len(ids) > 0 && d.command("windowfocus", ids[0]).Run() == nil {
+				d.Key("ctrl+a")
+				d.Type(p.Text())
+				d.leaves(p.Title, 2*time.Second)
+			}
+		}
+	}
+}
+
+// leaves reports whether the title goes away within a time.
+func (d *Display) leaves(title string, within time.Duration) bool {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if len(d.Windows(title)) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Key presses keys by their X names, such as Return and ctrl+w.
