@@ -37,6 +37,7 @@ func (d *Daemon) postPasscard(r *http.Request, st *store.Store, out *reply) erro
 		return err
 	}
 	d.cfg.Log.Info("connected", "passcard", p.ID, "registry", p.Registry, "user", p.Username)
+	d.note(ctx, store.LogEntry{Kind: store.LogConnected, Passcard: p.ID, UID: uidOf(r), Detail: p.Username})
 	s.send(ipc.Event{Result: &ipc.Result{Passcard: passcardRef(p.ID), Username: p.Username}})
 	return nil
 }

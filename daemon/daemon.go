@@ -46,6 +46,7 @@ type Daemon struct {
 	running   runningROTs
 	questions questions
 	settles   settleTimes
+	book      logbook
 	signIns   signIns
 	// unattended is the npm account of a passcard, with nobody there.
 	unattended func(ctx context.Context, st *store.Store, passcard string) (rotate.Account, error)
@@ -81,7 +82,7 @@ func Run(ctx context.Context, cfg Config) error {
 	// is closed, and not before.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), stop: work}
+	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), stop: work, book: newLogbook()}
 	defer d.closeStore()
 
 	st, locked := d.openStore(ctx)
@@ -163,6 +164,7 @@ func (d *Daemon) begin(st *store.Store) {
 	d.unattended = d.unattendedAccount
 	d.store.Store(st)
 	d.work.Go(d.schedule)
+	d.work.Go(d.keepLog)
 }
 
 func (d *Daemon) closeStore() {
@@ -187,6 +189,9 @@ func (d *Daemon) shutdown(srv *http.Server) {
 		_ = srv.Close()
 	}
 	d.work.Wait()
+	if err := d.writeLog(context.Background()); err != nil {
+		d.cfg.Log.Warn("the last reads are not in the log", "err", err)
+	}
 }
 
 func (d *Daemon) server() *http.Server {

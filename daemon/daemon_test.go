@@ -64,7 +64,7 @@ func newRig(t *testing.T) *rig {
 		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r.d = &Daemon{cfg: cfg, started: r.clock(), wake: make(chan struct{}, 1), stop: ctx}
+	r.d = &Daemon{cfg: cfg, started: r.clock(), wake: make(chan struct{}, 1), stop: ctx, book: newLogbook()}
 	st, err := r.d.openStore(ctx)
 	if err != nil {
 		t.Fatal(err)

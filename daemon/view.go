@@ -79,6 +79,10 @@ func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, erro
 	if err != nil {
 		return nil, err
 	}
+	withdrawn, err := st.Withdrawn(ctx)
+	if err != nil {
+		return nil, err
+	}
 	deliveries, err := st.AllDeliveries(ctx)
 	if err != nil {
 		return nil, err
@@ -88,6 +92,9 @@ func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, erro
 		v := d.rotView(r, byID[r.Passcard], live[r.ID])
 		v.Deliveries = deliveryViews(deliveries[r.ID], r.Current)
 		v.Grace, v.GraceEnds = spanText(r.Grace), graceEnd(r, live[r.ID])
+		if _, ok := withdrawn[r.ID]; ok && v.State == ipc.StateEmpty {
+			v.State = ipc.StateRevoked
+		}
 		views = append(views, v)
 	}
 	return views, nil
