@@ -30,6 +30,10 @@ type Config struct {
 	BrowserNoSandbox bool   // the only way to run Chromium as root
 	RuntimeDir       string // for the browser's profiles; empty: RuntimeDir()
 
+	// Notify is a command to run for each Notice, an argument vector; nil: the
+	// desktop shows them, where there is one.
+	Notify []string
+
 	Log   *slog.Logger
 	Now   func() time.Time // nil: time.Now
 	Ready func()           // nil-able; called once the socket answers
@@ -48,6 +52,8 @@ type Daemon struct {
 	settles   settleTimes
 	book      logbook
 	signIns   signIns
+	notify    notifier // nil: nobody is told
+	telling   sync.Mutex
 	// unattended is the npm account of a passcard, with nobody there.
 	unattended func(ctx context.Context, st *store.Store, passcard string) (rotate.Account, error)
 
@@ -84,6 +90,10 @@ func Run(ctx context.Context, cfg Config) error {
 	defer cancel()
 	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), stop: work, book: newLogbook()}
 	defer d.closeStore()
+	d.notify = notifyDesktop
+	if len(cfg.Notify) > 0 {
+		d.notify = notifyCommand(cfg.Notify, cfg.StateDir)
+	}
 
 	st, locked := d.openStore(ctx)
 	if locked != nil && !errors.Is(locked, store.ErrKeyLocked) {

@@ -37,6 +37,7 @@ type rig struct {
 	url     string
 	handler http.Handler
 	log     *bytes.Buffer
+	told    told
 
 	mu  sync.Mutex
 	now time.Time
@@ -69,6 +70,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.d.notify = r.told.notify
 	r.handler = r.d.handler()
 	r.d.begin(st)
 	t.Cleanup(func() {

@@ -37,6 +37,9 @@ func (d *Daemon) schedule() {
 				d.cfg.Log.Error("cannot tell what is due", "err", err)
 			}
 		} else {
+			if err := d.tellChanges(ctx); err != nil && ctx.Err() == nil {
+				d.cfg.Log.Error("cannot tell what has changed", "err", err)
+			}
 			d.start(ctx, work)
 			if !next.IsZero() {
 				nap = min(longestNap, max(shortestNap, next.Sub(d.cfg.Now())))
