@@ -2,13 +2,18 @@ package cmd_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
 	"rotd/daemon/npm/sandbox"
 	"rotd/ipc"
+	"rotd/ipc/secret"
 )
 
 // never is longer than any test waits for an answer.
@@ -172,5 +177,45 @@ func (g *ground) servesWell(rot string) {
 	r.look(context.WithoutCancel(g.t.Context()), rot, 0)
 	if r.read != 1 || len(r.refused) > 0 {
 		g.t.Errorf("get answers no value, or a refused one: %v %v", r.none, r.refused)
+	}
+}
+
+// TestADeliveryEndsWithItsDaemon: one that was slow when the daemon was killed
+// must not come in later with a value that is dead by then.
+func TestADeliveryEndsWithItsDaemon(t *testing.T) {
+	g, passcard := newGround(t)
+	rot := g.newROT(passcard, "")
+	place, slow := filepath.Join(g.dir, "place"), filepath.Join(g.dir, "slow")
+	const script = `cd "$HOME"; cat >new.$$; if test -e slow; then echo >>begun; read x <wait; fi; mv new.$$ place`
+	if err := errors.Join(os.WriteFile(slow, nil, 0o600), syscall.Mkfifo(filepath.Join(g.dir, "wait"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, _ = g.stream(context.WithoutCancel(t.Context()), ipc.Path(ipc.PathDeliver, rot), ipc.Deliver{Command: []string{"sh", "-c", script}})
+	}()
+	g.await(20*time.Second, "the delivery", func() bool { _, err := os.Stat(filepath.Join(g.dir, "begun")); return err == nil })
+	g.kill(&g.d)
+	if err := os.Remove(slow); err != nil {
+		t.Fatal(err)
+	}
+	g.restartDaemon()
+	if err := g.rotate(t.Context(), rot); err != nil {
+		t.Fatal(err)
+	}
+	g.await(20*time.Second, "the revocation", func() bool { return len(g.leftOver()) == 0 })
+	// What is left of the first delivery, if anything, may go on now.
+	for range 20 {
+		if w, err := os.OpenFile(filepath.Join(g.dir, "wait"), os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			_, _ = w.WriteString("go\n")
+			_ = w.Close()
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	value, err := os.ReadFile(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, _, err := g.accepts(secret.New(string(value))); !ok || err != nil {
+		t.Errorf("the place holds a value that npm refuses (%v)", err)
 	}
 }

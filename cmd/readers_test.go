@@ -1,9 +1,11 @@
 package cmd_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -23,6 +25,7 @@ type readers struct {
 	refused []string // values answered when the registry had refused them already
 	none    []string // a daemon was there and answered no value
 	back    []string // an older value after a newer one
+	place   []string // a delivery's place held a value that the registry had refused already
 }
 
 // follow reads one ROT until ctx ends.
@@ -63,6 +66,26 @@ func (r *readers) look(ctx context.Context, rot string, last int) int {
 		r.note(&r.refused, fmt.Sprintf("%s: generation %d: %s", rot, tk.Generation, why))
 	}
 	return max(last, tk.Generation)
+}
+
+// watch reads the place that a delivery writes to, until ctx ends. What is in
+// there must be good too.
+func (r *readers) watch(ctx context.Context, path string) {
+	r.wg.Go(func() {
+		for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+			value, err := os.ReadFile(path)
+			if err != nil {
+				continue // nothing was delivered yet
+			}
+			accepted, _, err := r.g.accepts(secret.New(string(value)))
+			if err != nil || accepted {
+				continue
+			}
+			if again, err := os.ReadFile(path); err == nil && bytes.Equal(again, value) {
+				r.note(&r.place, fmt.Sprintf("at %v", time.Now().Format(time.StampMicro)))
+			}
+		}
+	})
 }
 
 // isRefused reports whether get answered value when the registry refused it

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,7 +29,8 @@ const longRun = 100
 
 // TestFaultRun rotates three ROTs of one passcard without a pause, while the
 // registry fails in every way it can and the daemon is killed at random
-// instants. Readers never get a refused value; afterwards nothing is left over.
+// instants; one of them has a delivery. Readers never get a refused value, nor
+// does the delivery's place hold one; afterwards nothing is left over.
 func TestFaultRun(t *testing.T) {
 	seed := *soakSeed
 	if seed == 0 {
@@ -39,6 +42,7 @@ func TestFaultRun(t *testing.T) {
 	for _, name := range []string{"one", "two", "three"} {
 		rots = append(rots, g.newROT(passcard, name))
 	}
+	placed := g.deliverSlowly(rots[2])
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	reads := &readers{g: g}
@@ -47,13 +51,16 @@ func TestFaultRun(t *testing.T) {
 		reads.follow(ctx, rot)
 		turns.turn(ctx, rot)
 	}
+	reads.watch(ctx, placed)
 	s := &storm{g: g, rand: rand.New(rand.NewPCG(seed, 0))}
 	s.rage(*soakKills)
 
 	turns.stop.Store(true)
 	g.faults()
+	s.closed(false)
 	g.restartDaemon()
 	turns.wg.Wait()
+	g.deliverSlowly(rots[2]) // not in an hour, as after many failures
 	settleAll(g, *soakKills >= longRun)
 	cancel()
 	reads.wg.Wait()
@@ -73,11 +80,12 @@ func TestFaultRun(t *testing.T) {
 	}
 	t.Logf("%d kills, %d values read (%d times no daemon was there), %d tokens made, rotations: %v",
 		s.kills, reads.read, reads.away, len(g.tokens()), turns.ends)
-	t.Logf("refused tokens answered: %d, tokens left over: %d, corrupt databases: %d, no token answered: %d, older after newer: %d",
-		len(reads.refused), len(left), len(s.corrupt), len(reads.none), len(reads.back))
+	t.Logf("refused tokens answered: %d, tokens left over: %d, corrupt databases: %d, no token answered: %d, older after newer: %d, refused tokens at a delivery's place: %d",
+		len(reads.refused), len(left), len(s.corrupt), len(reads.none), len(reads.back), len(reads.place))
 	for what, list := range map[string][]string{
 		"a refused token was answered": reads.refused, "left over": left, "corrupt": s.corrupt,
 		"no token was answered": reads.none, "older after newer": reads.back,
+		"a refused token lay at a delivery's place": reads.place,
 	} {
 		for _, one := range list[:min(len(list), 5)] {
 			t.Errorf("%s: %s", what, one)
@@ -86,6 +94,20 @@ func TestFaultRun(t *testing.T) {
 	if turns.ends["done"] == 0 || reads.read == 0 {
 		t.Error("no rotation or no reading came to its end: this run shows nothing")
 	}
+}
+
+// deliverSlowly gives a ROT a delivery to a file, whose command takes its time,
+// and fails where a file named closed stands in its way.
+func (g *ground) deliverSlowly(rot string) (place string) {
+	g.t.Helper()
+	const script = `umask 077; cat >place.$$ && sleep 0.1 && test ! -e closed && mv place.$$ place || { rm -f place.$$; exit 1; }`
+	_, err := g.stream(g.t.Context(), ipc.Path(ipc.PathDeliver, rot), ipc.Deliver{
+		Name: "place", Command: []string{"sh", "-c", `cd "$HOME" && ` + script},
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return filepath.Join(g.dir, "place")
 }
 
 // settleAll waits until the daemon has nothing left to do. Names that npm may
@@ -148,7 +170,7 @@ func (s *storm) rage(kills int) {
 		if s.kills > 0 {
 			s.g.startDaemon()
 		}
-		life := s.between(150, 1400)
+		life := s.between(150, 1800)
 		if s.rand.IntN(5) == 0 {
 			life = s.between(0, 150) // while it starts
 		}
@@ -157,6 +179,7 @@ func (s *storm) rage(kills int) {
 		}
 		for end := time.Now().Add(life); ; {
 			s.g.faults(s.badDay()...)
+			s.closed(s.rand.IntN(8) == 0)
 			left := time.Until(end)
 			if left <= 0 {
 				break
@@ -179,6 +202,19 @@ func (s *storm) hang() {
 	s.g.awaitDaemon()
 	s.g.faults(sandbox.Fault{Path: "/-/npm/v1/tokens", Count: 1, Kind: s.oneOf(sandbox.FaultSlow, sandbox.FaultHold), DelayMS: 35_000})
 	time.Sleep(33 * time.Second)
+}
+
+// closed keeps the delivery from its place, or lets it in.
+func (s *storm) closed(yes bool) {
+	s.g.t.Helper()
+	path := filepath.Join(s.g.dir, "closed")
+	err := os.RemoveAll(path)
+	if yes {
+		err = os.WriteFile(path, nil, 0o600)
+	}
+	if err != nil {
+		s.g.t.Fatal(err)
+	}
 }
 
 // badDay is what the registry does wrong for the next moment: often nothing.

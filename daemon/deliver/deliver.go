@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -62,11 +63,13 @@ func Run(ctx context.Context, job Job) (output string, err error) {
 	cmd.Dir = job.Dir
 	cmd.Stdin = strings.NewReader(job.Stdin.Reveal())
 	cmd.Stdout, cmd.Stderr = &printed, &printed
-	// A group of its own: what it starts ends with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = group()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = drain
 
+	// Linux counts the end of the thread that started it as its parent's.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	err = cmd.Run()
 	output = redact(printed.bytes(), printed.cut, append(job.Secrets, job.Stdin))
 	return output, explain(ctx, cmd, err)
