@@ -102,15 +102,20 @@ func findOrAdd(ctx context.Context, st *store.Store, rot string, req ipc.Deliver
 		}
 	}
 	if name == "" {
-		name = freeName(filepath.Base(req.Command[0]), all)
+		name = freeName(req.Command, all)
 	} else if err := store.ValidName(name); err != nil {
 		return store.Delivery{}, badRequest(err.Error(), store.HintOf(err))
 	}
 	return st.AddDelivery(ctx, store.Delivery{ROT: rot, Name: name, Command: req.Command})
 }
 
-// freeName names a delivery after its program: gh, gh-2, gh-3.
-func freeName(program string, all []store.Delivery) string {
+// freeName names a delivery after its program: gh, gh-2, gh-3. For rot, which
+// links an .npmrc so, it is the command's own name that tells.
+func freeName(command []string, all []store.Delivery) string {
+	program := filepath.Base(command[0])
+	if program == "rot" && len(command) > 1 {
+		program = command[1]
+	}
 	if store.ValidName(program+"-9999") != nil {
 		program = "delivery"
 	}

@@ -29,6 +29,7 @@ The states of a ROT:
   needs approval  a person is needed; the old token is served
   expired         the token is past its life, no newer one could be made
   empty           no rotation has succeeded yet
+  revoked         rot revoke ended it; no token until the next rotation
 
   --json         all of it
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
@@ -87,8 +88,18 @@ func (c *call) describe(b *strings.Builder, r ipc.ROT) {
 	if r.Next != nil {
 		fmt.Fprintf(b, "  next    rotation %s (%s)\n", when(*r.Next, now), stamp(*r.Next))
 	}
+	for _, d := range r.Deliveries {
+		fmt.Fprintf(b, "  to      %s\n", c.deliveryText(d))
+		if lines := outputLines(d); d.State == ipc.DeliveryFailing && len(lines) > 0 {
+			fmt.Fprintf(b, "    it said: %s\n", lines[len(lines)-1])
+		}
+	}
 	if r.Retiring > 0 {
-		fmt.Fprintf(b, "  old     %d not yet confirmed as revoked\n", r.Retiring)
+		kept := ""
+		if r.GraceEnds != nil {
+			kept = ", kept until " + stamp(*r.GraceEnds)
+		}
+		fmt.Fprintf(b, "  old     %d not yet confirmed as revoked%s\n", r.Retiring, kept)
 	}
 	if e := r.LastError; e != nil {
 		tried := ""

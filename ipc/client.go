@@ -97,6 +97,11 @@ func (c *Client) Put(ctx context.Context, path string, in, out any) error {
 	return c.once(ctx, "PUT", path, in, out)
 }
 
+// Delete asks for DELETE path.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	return c.once(ctx, "DELETE", path, nil, nil)
+}
+
 func (c *Client) once(ctx context.Context, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTime,
 		fmt.Errorf("rotd behind %s did not answer within %v", c.Socket, answerTime))
