@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -16,7 +18,7 @@ func (s *Store) Withdraw(ctx context.Context, rot string, by *uint32) error {
 	return s.change(ctx, "withdraw ROT "+rot, func(tx *sql.Tx) error {
 		var n int
 		err := tx.QueryRowContext(ctx, `SELECT current FROM rots WHERE id = ?`, rot).Scan(&n)
-		if err == sql.ErrNoRows {
+		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotFound
 		}
 		if err != nil {
@@ -74,16 +76,13 @@ func (s *Store) RemoveROT(ctx context.Context, rot string, by *uint32) error {
 	return s.forget(ctx, "remove ROT "+rot, func(tx *sql.Tx) error {
 		var passcard string
 		err := tx.QueryRowContext(ctx, `SELECT passcard FROM rots WHERE id = ?`, rot).Scan(&passcard)
-		if err == sql.ErrNoRows {
+		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotFound
 		}
 		if err != nil {
 			return err
 		}
-		if err := removeROT(ctx, tx, rot); err != nil {
-			return err
-		}
-		return s.addLog(ctx, tx, LogEntry{Kind: LogRemoved, ROT: rot, Passcard: passcard, UID: by})
+		return s.removeROT(ctx, tx, LogEntry{Kind: LogRemoved, ROT: rot, Passcard: passcard, UID: by})
 	})
 }
 
@@ -91,16 +90,12 @@ func (s *Store) RemoveROT(ctx context.Context, rot string, by *uint32) error {
 // RemoveROT does. ErrNotFound.
 func (s *Store) RemovePasscard(ctx context.Context, passcard string, by *uint32) error {
 	return s.forget(ctx, "remove passcard "+passcard, func(tx *sql.Tx) error {
-		scan := func(from row) (id string, err error) { return id, from.Scan(&id) }
-		rots, err := list(ctx, tx, "list its ROTs", scan, `SELECT id FROM rots WHERE passcard = ?`, passcard)
+		rots, err := list(ctx, tx, "list its ROTs", scanText, `SELECT id FROM rots WHERE passcard = ?`, passcard)
 		if err != nil {
 			return err
 		}
 		for _, rot := range rots {
-			if err := removeROT(ctx, tx, rot); err != nil {
-				return err
-			}
-			if err := s.addLog(ctx, tx, LogEntry{Kind: LogRemoved, ROT: rot, Passcard: passcard, UID: by}); err != nil {
+			if err := s.removeROT(ctx, tx, LogEntry{Kind: LogRemoved, ROT: rot, Passcard: passcard, UID: by}); err != nil {
 				return err
 			}
 		}
@@ -111,14 +106,28 @@ func (s *Store) RemovePasscard(ctx context.Context, passcard string, by *uint32)
 			return err
 		}
 		return s.addLog(ctx, tx, LogEntry{Kind: LogRemoved, Passcard: passcard, UID: by,
-			Detail: fmt.Sprintf("%d ROTs with it", len(rots))})
+			Detail: fmt.Sprintf("its ROTs: %d", len(rots))})
 	})
 }
 
-// removeROT deletes what belongs to a ROT; its deliveries go with its row.
-func removeROT(ctx context.Context, tx *sql.Tx, rot string) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM generations WHERE rot = ?`, rot); err != nil {
+// removeROT deletes what belongs to a ROT; its deliveries go with its row. The
+// entry that it adds to the log names the tokens that nobody saw revoked.
+func (s *Store) removeROT(ctx context.Context, tx *sql.Tx, e LogEntry) error {
+	left, err := list(ctx, tx, "list its tokens", scanText,
+		`SELECT token_name FROM generations WHERE rot = ? AND step NOT IN ('revoked', 'abandoned') ORDER BY n`, e.ROT)
+	if err != nil {
 		return err
 	}
-	return changeOne(tx.ExecContext(ctx, `DELETE FROM rots WHERE id = ?`, rot))
+	if len(left) > 0 {
+		e.Detail = "not known to be revoked: " + strings.Join(left, ", ")
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM generations WHERE rot = ?`, e.ROT); err != nil {
+		return err
+	}
+	if err := changeOne(tx.ExecContext(ctx, `DELETE FROM rots WHERE id = ?`, e.ROT)); err != nil {
+		return err
+	}
+	return s.addLog(ctx, tx, e)
 }
+
+func scanText(from row) (text string, err error) { return text, from.Scan(&text) }

@@ -100,7 +100,8 @@ func TestRemovedIsGone(t *testing.T) {
 		t.Errorf("%d are left", n)
 	}
 	// The log outlives them, and is found by the whole reference.
-	if got := kinds(lastLog(t, s, LogQuery{ROT: a})); got != "rotated 1, removed 0" {
-		t.Errorf("the log says %s", got)
+	log := lastLog(t, s, LogQuery{ROT: a})
+	if kinds(log) != "rotated 1, removed 0" || log[1].Detail != "not known to be revoked: name-of-a" {
+		t.Errorf("the log says %+v", log)
 	}
 }
