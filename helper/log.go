@@ -70,6 +70,9 @@ func runLog(ctx context.Context, c *call, args []string) error {
 func (c *call) followLog(ctx context.Context, path string) error {
 	for line, err := range c.client().Lines(ctx, path) {
 		var e ipc.LogEntry
+		if ctx.Err() != nil {
+			return exitStatus(exitInterrupted) // that is how it is ended
+		}
 		if err == nil {
 			err = json.Unmarshal(line, &e)
 		}

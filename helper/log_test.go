@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -12,7 +13,7 @@ import (
 )
 
 var someLog = []ipc.LogEntry{
-	{ID: 7, At: testNow, Kind: "rotated", ROT: testROT, Generation: 3, Count: 1, Detail: "rotd-a2c4q7y3-3-mnbvcxza, fingerprint 0123abcd"},
+	{ID: 7, At: testNow, Kind: "rotated", ROT: testROT, Generation: 3, Count: 1, Detail: "fingerprint 0123abcd, rotd-a2c4q7y3-3-mnbvcxza"},
 	{ID: 8, At: testNow.Add(time.Second), Kind: "read", ROT: testROT, Generation: 3, UID: new(uint32), Count: 12},
 	{ID: 9, At: testNow, Kind: "undelivered", ROT: testROT, Count: 1, Detail: "gh: \x1b[31m" + strings.Repeat("no ", 50)},
 	{ID: 10, At: testNow, Kind: "refused", UID: new(uint32), Count: 1, Detail: "/v1/status"},
@@ -32,7 +33,7 @@ func TestLog(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSuffix(got.stdout, "\n"), "\n")
 	for i, want := range []string{
-		"2026-11-23T12:00:00Z  rotated      " + testROT + "  generation 3, rotd-a2c4q7y3-3-mnbvcxza, fingerprint 0123abcd",
+		"2026-11-23T12:00:00Z  rotated      " + testROT + "  generation 3, fingerprint 0123abcd, rotd-a2c4q7y3-3-mnbvcxza",
 		"2026-11-23T12:00:01Z  read         " + testROT + "  generation 3, uid 0, 12 times",
 		"2026-11-23T12:00:00Z  undelivered  " + testROT + "  gh:  [31m" + strings.TrimRight(strings.Repeat("no ", 50), " "),
 		"2026-11-23T12:00:00Z  refused      -              uid 0, /v1/status",
@@ -53,7 +54,7 @@ func TestLog(t *testing.T) {
 			t.Errorf("wider than 80 columns: %q", line)
 		}
 	}
-	if want := "11-23 12:00:00  rotated      rot_a2c4q7y3…  generation 3, rotd-a2c4q7y3-3-mnbvc…\n"; !strings.HasPrefix(got.stdout, want) {
+	if want := "11-23 12:00:00  rotated      rot_a2c4q7y3…  generation 3, fingerprint 0123abcd,…\n"; !strings.HasPrefix(got.stdout, want) {
 		t.Errorf("got %q, want %q", got.stdout, want)
 	}
 	got = d.run("log", "--json")
@@ -74,6 +75,9 @@ func TestFollowLog(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	})
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	runEnv(ctx, d.env(), "log", "--follow").want(t, exitInterrupted, "", "")
 	got := d.run("log", "--follow")
 	if n := strings.Count(got.stdout, testROT); n != 2 || got.code != ipc.ExitFailed || !strings.Contains(got.stderr, "hung up") {
 		t.Errorf("got %+v", got)

@@ -46,7 +46,7 @@ func runRemove(ctx context.Context, c *call, args []string) error {
 	req.Interactive = ok
 	result, err := c.follow(ctx, "removing…", ipc.Path(ipc.PathRemove, ref), req, person)
 	if err != nil {
-		return err
+		return c.goesOn(ctx, err)
 	}
 	if c.json {
 		return c.printJSON(result.Removal)

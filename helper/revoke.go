@@ -41,7 +41,7 @@ func runRevoke(ctx context.Context, c *call, args []string) error {
 	}
 	result, err := c.follow(ctx, "revoking…", ipc.Path(ipc.PathRevoke, ref), ipc.Revoke{Interactive: ok}, person)
 	if err != nil {
-		return err
+		return c.goesOn(ctx, err)
 	}
 	var failed error
 	for _, v := range result.Revocations {
@@ -56,6 +56,14 @@ func runRevoke(ctx context.Context, c *call, args []string) error {
 		c.next("rot rotate " + ref + ": until then nothing is served")
 	}
 	return failed
+}
+
+// goesOn says that an interrupted rot does not call off what rotd has begun.
+func (c *call) goesOn(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		c.note("rot: rotd goes on with what it has begun: rot log tells how it ends")
+	}
+	return err
 }
 
 func (c *call) showRevocation(v ipc.Revocation) error {

@@ -100,7 +100,7 @@ func (s *Store) logRotated(ctx context.Context, tx *sql.Tx, rot string, n int) e
 	}
 	e := LogEntry{Kind: LogRotated, ROT: rot, Generation: n, Detail: name}
 	if f := Fingerprint(value); f != "" {
-		e.Detail += ", fingerprint " + f
+		e.Detail = "fingerprint " + f + ", " + name
 	}
 	return s.addLog(ctx, tx, e)
 }

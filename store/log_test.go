@@ -48,7 +48,7 @@ func TestTheLogTellsWhatBecameOfTokens(t *testing.T) {
 	if got, want := kinds(log), "rotated 1, rotated 2, revoked 1, undone 3, failed 0, withdrawn 2"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if d := log[0].Detail; !strings.HasPrefix(d, "one, fingerprint ") || len(d) != len("one, fingerprint ")+8 {
+	if d := log[0].Detail; !strings.HasPrefix(d, "fingerprint ") || len(d) != len("fingerprint 01234567, one") {
 		t.Errorf("the detail of a rotation is %q", d)
 	}
 	if u := log[5].UID; u == nil || *u != 7 || log[0].UID != nil {

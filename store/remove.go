@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -105,8 +104,7 @@ func (s *Store) RemovePasscard(ctx context.Context, passcard string, by *uint32)
 		if err := changeOne(tx.ExecContext(ctx, `DELETE FROM passcards WHERE id = ?`, passcard)); err != nil {
 			return err
 		}
-		return s.addLog(ctx, tx, LogEntry{Kind: LogRemoved, Passcard: passcard, UID: by,
-			Detail: fmt.Sprintf("its ROTs: %d", len(rots))})
+		return s.addLog(ctx, tx, LogEntry{Kind: LogRemoved, Passcard: passcard, UID: by})
 	})
 }
 
