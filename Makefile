@@ -3,12 +3,15 @@
 # make test     installs what is missing and runs every check and test
 # make lint     gofmt, go vet (Linux and macOS), staticcheck, govulncheck where it can
 # make bench    the Go benchmarks
-# make soak     the fuzzers, a minute each
+# make soak     the fault run, KILLS kills of the daemon (SEED=N repeats one), and
+#               the fuzzers, FUZZTIME each
 # make clean    removes bin/
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X rotd/ipc.BuildVersion=$(VERSION)
 FUZZTIME ?= 60s
+KILLS ?= 500
+SEED ?= 0
 
 # check is lint without its question to the outside.
 .PHONY: all demo test lint check bench soak clean FORCE
@@ -48,6 +51,7 @@ bench:
 
 # Each fuzzer by itself: go test fuzzes one at a time.
 soak:
+	go test -race -count 1 -timeout 90m -v -run '^TestFaultRun$$' ./cmd -kills $(KILLS) -seed $(SEED)
 	@for f in $$(git grep -hoE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed 's/^func //'); do \
 	  pkg=./$$(dirname $$(git grep -lE "^func $$f\(" -- '*_test.go' | head -n 1)); \
 	  echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \

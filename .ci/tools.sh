@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need and this machine lacks.
 #   .ci/tools.sh demo    Chromium and a pinned npm client
-#   .ci/tools.sh test    those, a keyring, and staticcheck
+#   .ci/tools.sh test    those, a keyring, etcd, a display, and staticcheck
 # System packages come from Debian, by root or sudo; everything else goes to
 # .tools in this checkout. Where that cannot be done it names what to install.
 set -euo pipefail
@@ -26,6 +26,10 @@ if [ "$want" = test ]; then
   need gnome-keyring-daemon gnome-keyring
   need script bsdutils
   need curl curl
+  need etcd etcd-server
+  need etcdctl etcd-client
+  need Xvfb xvfb
+  need xdotool xdotool
 fi
 [ ${#missing[@]} -eq 0 ] || debian_install "${missing[@]}"
 

@@ -29,6 +29,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"advance":  advanceClock,
 	"field":    setField,
 	"accepted": checkAccepted,
+	"gone":     awaitRefused,
 	"tokens":   checkTokens,
 	"mode":     checkMode,
 	"leak":     checkLeak,
@@ -211,9 +212,29 @@ func setCode(ts *testscript.TestScript, neg bool, args []string) {
 
 // checkAccepted is `[!] accepted VAR`: whether the registry takes the token.
 func checkAccepted(ts *testscript.TestScript, neg bool, args []string) {
-	value := ts.Getenv(args[0])
+	want := http.StatusOK
+	if neg {
+		want = http.StatusUnauthorized
+	}
+	if got := whoami(ts, args[0]); got != want {
+		ts.Fatalf("whoami answers %d, want %d", got, want)
+	}
+}
+
+// awaitRefused is `gone VAR`: the registry comes to refuse the token.
+func awaitRefused(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); whoami(ts, args[0]) != http.StatusUnauthorized; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("the registry still accepts %s\n%s", args[0], ts.ReadFile("rotd.log"))
+		}
+	}
+}
+
+// whoami asks the registry whose the token in a variable is.
+func whoami(ts *testscript.TestScript, name string) (status int) {
+	value := ts.Getenv(name)
 	if value == "" {
-		ts.Fatalf("%s is empty", args[0])
+		ts.Fatalf("%s is empty", name)
 	}
 	req, err := http.NewRequest("GET", ts.Getenv("REGISTRY")+"/-/whoami", nil)
 	ts.Check(err)
@@ -221,13 +242,7 @@ func checkAccepted(ts *testscript.TestScript, neg bool, args []string) {
 	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)
 	_ = resp.Body.Close()
-	want := http.StatusOK
-	if neg {
-		want = http.StatusUnauthorized
-	}
-	if resp.StatusCode != want {
-		ts.Fatalf("whoami answers %d, want %d", resp.StatusCode, want)
-	}
+	return resp.StatusCode
 }
 
 // checkTokens is `tokens LIVE ALL`: how many granular tokens npm accepts, and

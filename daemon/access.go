@@ -40,6 +40,15 @@ func peerOf(ctx context.Context) (ipc.Peer, bool) {
 	return p, ok
 }
 
+// uidOf is the caller's uid; nil where it is not known.
+func uidOf(r *http.Request) *uint32 {
+	p, ok := peerOf(r.Context())
+	if !ok {
+		return nil
+	}
+	return &p.UID
+}
+
 // admit decides whether the caller of r may have what is behind need.
 func admit(r *http.Request, need access) *ipc.Error {
 	p, ok := peerOf(r.Context())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"rotd/daemon/browser"
@@ -21,6 +20,9 @@ type asker func(ctx context.Context, kind, text string) (secret.Text, error)
 // session or a passkey's sign count, goes back through keep.
 func (d *Daemon) account(cfg npm.Config, keep npm.Keeper, ask asker, tell func(name, text string)) (*npm.Account, error) {
 	log := d.cfg.Log.With(slog.String("registry", cfg.Registry))
+	if cfg.MaySignIn == nil {
+		cfg.MaySignIn = func() error { return d.signIns.begin(cfg.Registry, cfg.Username, d.cfg.Now(), true) }
+	}
 	cfg.Keep, cfg.Ask, cfg.Progress = keep, ask, tell
 	cfg.Now, cfg.Sleep, cfg.Log = d.cfg.Now, sleep, log
 	cfg.UserAgent = "rotd/" + ipc.BuildVersion
@@ -73,12 +75,6 @@ func (k *draftKeeper) PutSecret(_ context.Context, kind store.Kind, v secret.Tex
 	}
 	k.kept[kind] = v
 	return nil
-}
-
-// lockOf names the lock of an npm account: connecting it and rotating its ROTs
-// exclude each other.
-func lockOf(registry, username string) string {
-	return registry + " " + strings.ToLower(username)
 }
 
 // inflight counts the runs that a stop waits for. The zero value is ready.

@@ -28,6 +28,14 @@ var routes = []route{
 	{method: "GET", path: ipc.PathROTs, need: accessOwner, serve: (*Daemon).getROTs},
 	{method: "GET", path: ipc.PathToken, need: accessReader, serve: (*Daemon).getToken},
 	{method: "POST", path: ipc.PathRotate, need: accessOwner, serve: (*Daemon).postRotation},
+	{method: "POST", path: ipc.PathRevoke, need: accessOwner, serve: (*Daemon).postRevocation},
+	{method: "POST", path: ipc.PathRemove, need: accessOwner, serve: (*Daemon).postRemoval},
+	{method: "GET", path: ipc.PathLog, need: accessOwner, serve: (*Daemon).getLog},
+	{method: "GET", path: ipc.PathSchedule, need: accessOwner, serve: (*Daemon).getSchedule},
+	{method: "PUT", path: ipc.PathSchedule, need: accessOwner, serve: (*Daemon).putSchedule},
+	{method: "GET", path: ipc.PathDeliver, need: accessOwner, serve: (*Daemon).getDeliveries},
+	{method: "POST", path: ipc.PathDeliver, need: accessOwner, serve: (*Daemon).postDelivery},
+	{method: "DELETE", path: ipc.PathDelivery, need: accessOwner, serve: (*Daemon).deleteDelivery},
 	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
 }
 
@@ -54,12 +62,14 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		out := &reply{w: w}
 		if fromBrowser(r) {
+			d.noteRefusal(r, rt.path, ", by way of a web browser")
 			out.fail(&ipc.Error{Code: ipc.CodeNotAllowed, Message: "requests that come by way of a web browser are refused",
 				Hint: "send no Origin and no Referer, and the host rotd or localhost"})
 			return
 		}
 		if err := admit(r, rt.need); err != nil {
 			d.cfg.Log.Warn("refused", "path", rt.path, "err", err)
+			d.noteRefusal(r, rt.path, "")
 			out.fail(err)
 			return
 		}

@@ -260,7 +260,7 @@ func TestAPasskeysCountNeverGoesBack(t *testing.T) {
 		fresh := key
 		fresh.CredentialID, fresh.SignCount = id, 0
 		c := &connection{d: r.d, st: r.d.store.Load(), req: ipc.Connect{Registry: r.url, Username: user, Passkey: &fresh}}
-		if err := c.known(t.Context()); err != nil || fresh.SignCount != want {
+		if err := c.known(t.Context(), store.Passcard{ID: passcard}); err != nil || fresh.SignCount != want {
 			t.Errorf("%s: count %d, want %d (%v)", id, fresh.SignCount, want, err)
 		}
 	}

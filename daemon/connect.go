@@ -41,6 +41,7 @@ func (d *Daemon) postPasscard(r *http.Request, st *store.Store, out *reply) erro
 		return err
 	}
 	d.cfg.Log.Info("connected", "passcard", p.ID, "registry", p.Registry, "user", p.Username)
+	d.note(ctx, store.LogEntry{Kind: store.LogConnected, Passcard: p.ID, UID: uidOf(r), Detail: p.Username})
 	s.send(ipc.Event{Result: &ipc.Result{Passcard: passcardRef(p.ID), Username: p.Username}})
 	return nil
 }
@@ -98,15 +99,23 @@ func (c *connection) run(ctx context.Context) (store.Passcard, error) {
 	if err := c.complete(ctx); err != nil {
 		return store.Passcard{}, err
 	}
-	unlock, err := c.d.passcards.lock(ctx, lockOf(c.req.Registry, c.req.Username), func() {
-		c.s.step("", "waiting", "another run for this account goes first")
-	})
+	busy := func() { c.s.step("", "waiting", "another run for this account goes first") }
+	unlock, err := c.d.passcards.lock(ctx, c.req.Registry+" "+strings.ToLower(c.req.Username), busy)
 	if err != nil {
 		return store.Passcard{}, err
 	}
-	defer c.d.kick()
 	defer unlock()
-	if err := c.known(ctx); err != nil {
+	p, err := c.st.PasscardByAccount(ctx, c.req.Registry, c.req.Username)
+	if err == nil { // its rotations wait, and so does this for them
+		if unlock, err = c.d.passcards.lock(ctx, p.ID, busy); err != nil {
+			return store.Passcard{}, err
+		}
+		defer c.d.kick()
+		defer unlock()
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return store.Passcard{}, err
+	}
+	if err := c.known(ctx, p); err != nil {
 		return store.Passcard{}, err
 	}
 
@@ -131,11 +140,8 @@ func (c *connection) run(ctx context.Context) (store.Passcard, error) {
 
 // known looks at what there is before npm is asked: the name must be free, and
 // a passkey that the passcard keeps has been used since its file was written.
-func (c *connection) known(ctx context.Context) error {
-	p, err := c.st.PasscardByAccount(ctx, c.req.Registry, c.req.Username)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
+// p is the account's passcard, if it has one.
+func (c *connection) known(ctx context.Context, p store.Passcard) error {
 	if c.req.Name != "" && c.req.Name != p.Name {
 		if _, err := c.st.Resolve(ctx, c.req.Name); err == nil {
 			return badRequest(fmt.Sprintf("the name %s is taken", c.req.Name), "choose another one: --name N")

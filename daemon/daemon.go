@@ -30,6 +30,10 @@ type Config struct {
 	BrowserNoSandbox bool   // the only way to run Chromium as root
 	RuntimeDir       string // for the browser's profiles; empty: RuntimeDir()
 
+	// Notify is a command to run for each Notice, an argument vector; nil: the
+	// desktop shows them, where there is one.
+	Notify []string
+
 	Log   *slog.Logger
 	Now   func() time.Time // nil: time.Now
 	Ready func()           // nil-able; called once the socket answers
@@ -48,6 +52,12 @@ type Daemon struct {
 	settles   holds      // of what is unfinished
 	held      holds      // of rotations whose failure could not be written down
 	choosing  sync.Mutex // held while a rotation finds, or makes, its ROTs
+	book      logbook
+	signIns   signIns
+	notify    notifier // nil: nobody is told
+	telling   sync.Mutex
+	// unattended is the npm account of a passcard, with nobody there.
+	unattended func(ctx context.Context, st *store.Store, passcard string) (rotate.Account, error)
 
 	wake     chan struct{}  // looked at by the timer; never blocks
 	work     sync.WaitGroup // the timer and what it has begun
@@ -85,8 +95,12 @@ func Run(ctx context.Context, cfg Config) error {
 	// is closed, and not before.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), stop: work}
+	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), stop: work, book: newLogbook()}
 	defer d.closeStore()
+	d.notify = notifyDesktop
+	if len(cfg.Notify) > 0 {
+		d.notify = notifyCommand(cfg.Notify, cfg.StateDir)
+	}
 
 	st, locked := d.openStore(ctx)
 	if locked != nil && !errors.Is(locked, store.ErrKeyLocked) {
@@ -158,13 +172,16 @@ func (d *Daemon) begin(st *store.Store) {
 	}
 	d.engine = &rotate.Engine{
 		Journal: st,
+		Courier: courier{d, st},
 		Now:     d.cfg.Now,
 		Sleep:   sleep,
 		Jitter:  rand.Float64,
 		Log:     d.cfg.Log,
 	}
+	d.unattended = d.unattendedAccount
 	d.store.Store(st)
 	d.work.Go(d.schedule)
+	d.work.Go(d.keepLog)
 }
 
 func (d *Daemon) closeStore() {
@@ -190,6 +207,9 @@ func (d *Daemon) shutdown(srv *http.Server) {
 	}
 	d.inflight.wait()
 	d.work.Wait()
+	if err := d.writeLog(context.Background()); err != nil {
+		d.cfg.Log.Warn("the last reads are not in the log", "err", err)
+	}
 }
 
 func (d *Daemon) server() *http.Server {

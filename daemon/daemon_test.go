@@ -37,6 +37,7 @@ type rig struct {
 	url     string
 	handler http.Handler
 	log     *bytes.Buffer
+	told    told
 
 	mu  sync.Mutex
 	now time.Time
@@ -64,11 +65,12 @@ func newRig(t *testing.T) *rig {
 		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r.d = &Daemon{cfg: cfg, started: r.clock(), wake: make(chan struct{}, 1), stop: ctx}
+	r.d = &Daemon{cfg: cfg, started: r.clock(), wake: make(chan struct{}, 1), stop: ctx, book: newLogbook()}
 	st, err := r.d.openStore(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.d.notify = r.told.notify
 	r.handler = r.d.handler()
 	r.d.begin(st)
 	t.Cleanup(func() {

@@ -2,6 +2,9 @@ package daemon
 
 import (
 	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
 
 	"rotd/ipc"
 )
@@ -18,6 +21,12 @@ func Hint(err error) string {
 	var h hinted
 	if errors.As(err, &h) {
 		return h.Hint()
+	}
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "the disk is full: free some space and start rotd again"
+	case errors.Is(err, unix.EROFS), errors.Is(err, fs.ErrPermission):
+		return "rotd has to write there: check the owner, the mode, and whether the file system is mounted read-only"
 	}
 	return ""
 }

@@ -17,16 +17,22 @@ type holds struct {
 }
 
 type held struct {
+	since    time.Time // when this was noted
 	until    time.Time
 	failures int
-	why      *ipc.Error
+	why      *ipc.Error // nil where nothing has failed
 }
 
-// at is when the hold ends; the zero time where there is none.
-func (h *holds) at(rot string) time.Time {
+// at is when the hold ends; the zero time where there is none, as when the clock
+// has been set back since.
+func (h *holds) at(rot string, now time.Time) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.rot[rot].until
+	v := h.rot[rot]
+	if now.Before(v.since) {
+		return time.Time{}
+	}
+	return v.until
 }
 
 // waitsForPerson is why nothing goes on before a person has mended something;
@@ -44,23 +50,27 @@ func (h *holds) waitsForPerson(rot string) *ipc.Error {
 // each in a row, and for a day where only a person can mend it.
 func (h *holds) note(rot string, now time.Time, why *ipc.Error, retryAfter time.Duration) {
 	h.mu.Lock()
-	failures := h.rot[rot].failures + 1
-	h.mu.Unlock()
-	until := rotate.Resettle(now, failures, retryAfter)
+	defer h.mu.Unlock()
+	v := held{since: now, failures: h.rot[rot].failures + 1, why: why}
+	v.until = rotate.Resettle(now, v.failures, retryAfter)
 	if forPerson(why.Code) {
-		until = now.Add(24 * time.Hour)
+		v.until = now.Add(24 * time.Hour)
 	}
-	h.set(rot, held{until, failures, why})
+	h.put(rot, v)
 }
 
-// hold holds a ROT until a time.
-func (h *holds) hold(rot string, until time.Time, why *ipc.Error) {
-	h.set(rot, held{until: until, why: why})
-}
-
-func (h *holds) set(rot string, v held) {
+// wait notes that nothing has failed, and that there is nothing to do before a
+// time; the zero time: that may change at once.
+func (h *holds) wait(rot string, now, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	delete(h.rot, rot)
+	if !until.IsZero() {
+		h.put(rot, held{since: now, until: until})
+	}
+}
+
+func (h *holds) put(rot string, v held) {
 	if h.rot == nil {
 		h.rot = make(map[string]held)
 	}

@@ -66,11 +66,7 @@ func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
 	}
 	g, value, err := st.Current(ctx, id)
 	if errors.Is(err, store.ErrNoValue) {
-		return &ipc.Error{
-			Code:    ipc.CodeNoValue,
-			Message: rotRef(id) + " has no value to serve: no rotation of it has succeeded yet",
-			Hint:    "rot status tells what is wrong; rot rotate " + rotRef(id) + " tries again",
-		}
+		return d.noValueYet(ctx, st, id)
 	}
 	if err != nil {
 		return err
@@ -79,6 +75,7 @@ func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
 	if err != nil {
 		return err
 	}
+	d.noteRead(r, id, g.N)
 	return out.json(ipc.Token{
 		ROT:             rotRef(id),
 		Generation:      g.N,
@@ -87,6 +84,31 @@ func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
 		Registry:        registry,
 		DefaultRegistry: isDefaultRegistry(registry),
 	})
+}
+
+// noValueYet says why a ROT serves nothing, or nothing any more.
+func (d *Daemon) noValueYet(ctx context.Context, st *store.Store, id string) error {
+	withdrawn, err := st.Withdrawn(ctx)
+	if err != nil {
+		return err
+	}
+	at, ok := withdrawn[id]
+	if !ok {
+		return noValue(id, "no rotation of it has succeeded yet")
+	}
+	return &ipc.Error{
+		Code:    ipc.CodeNoValue,
+		Message: fmt.Sprintf("%s has no value to serve: it was revoked on %s", rotRef(id), at.UTC().Format("2006-01-02 15:04 MST")),
+		Hint:    "rot rotate " + rotRef(id) + " makes a new one",
+	}
+}
+
+func noValue(rot, why string) error {
+	return &ipc.Error{
+		Code:    ipc.CodeNoValue,
+		Message: fmt.Sprintf("%s has no value to serve: %s", rotRef(rot), why),
+		Hint:    "rot status tells what is wrong; rot rotate " + rotRef(rot) + " tries again",
+	}
 }
 
 // resolveROT finds the ROT that a reference names.

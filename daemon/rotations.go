@@ -28,8 +28,15 @@ func (d *Daemon) postRotation(r *http.Request, st *store.Store, out *reply) erro
 			return err
 		}
 	}
-	p, rots, err := d.targets(r.Context(), st, r.PathValue("ref"), &req)
+	grace, err := parseGrace(req.Grace)
 	if err != nil {
+		return err
+	}
+	passcard, rots, err := d.targets(r.Context(), st, r.PathValue("ref"), &req)
+	if err != nil {
+		return err
+	}
+	if err := prepare(r.Context(), st, rots, grace, req.RevokeNow); err != nil {
 		return err
 	}
 	if !d.inflight.begin() {
@@ -41,7 +48,7 @@ func (d *Daemon) postRotation(r *http.Request, st *store.Store, out *reply) erro
 	if req.Interactive {
 		ask = s.ask
 	}
-	done, err := d.rotateAll(d.stop, st, p, rots, req.Shape, ask, s.step)
+	done, err := d.rotateAll(d.stop, st, passcard, rots, req.Shape, ask, s.step)
 	if err != nil {
 		return err
 	}
@@ -52,30 +59,27 @@ func (d *Daemon) postRotation(r *http.Request, st *store.Store, out *reply) erro
 	return nil
 }
 
-// targets finds the passcard and the ROTs that a request means, and makes the
-// first one or a named one where it has to.
-func (d *Daemon) targets(ctx context.Context, st *store.Store, ref string, req *ipc.Rotate) (p store.Passcard, ids []string, err error) {
+// targets finds the ROTs that a request means, and makes the first one or a
+// named one where it has to.
+func (d *Daemon) targets(ctx context.Context, st *store.Store, ref string, req *ipc.Rotate) (passcard string, ids []string, err error) {
 	d.choosing.Lock() // two first rotations at once are of one ROT
 	defer d.choosing.Unlock()
 	found, err := st.Resolve(ctx, ref)
 	if err != nil {
-		return p, nil, err
+		return "", nil, err
 	}
-	passcard := found.ID
-	if found.Kind == store.RefROT {
-		rot, err := st.ROT(ctx, found.ID)
-		if err != nil {
-			return p, nil, err
-		}
-		if req.Name != "" && req.Name != rot.Name {
-			return p, nil, badRequest("--name is for a new ROT, and "+rotRef(rot.ID)+" is there already", "to make another ROT, rotate its passcard: rot rotate "+passcardRef(rot.Passcard)+" --name "+req.Name)
-		}
-		passcard, ids = rot.Passcard, []string{rot.ID}
-	} else if ids, err = rotsOf(ctx, st, passcard, req); err != nil {
-		return p, nil, err
+	if found.Kind == store.RefPasscard {
+		ids, err := rotsOf(ctx, st, found.ID, req)
+		return found.ID, ids, err
 	}
-	p, err = st.Passcard(ctx, passcard)
-	return p, ids, err
+	rot, err := st.ROT(ctx, found.ID)
+	if err != nil {
+		return "", nil, err
+	}
+	if req.Name != "" && req.Name != rot.Name {
+		return "", nil, badRequest("--name is for a new ROT, and "+rotRef(rot.ID)+" is there already", "to make another ROT, rotate its passcard: rot rotate "+passcardRef(rot.Passcard)+" --name "+req.Name)
+	}
+	return rot.Passcard, []string{rot.ID}, nil
 }
 
 // rotsOf is targets for a passcard's reference.
@@ -121,14 +125,14 @@ func newROT(ctx context.Context, st *store.Store, passcard string, req *ipc.Rota
 // rotateAll rotates ROTs of one passcard under one sign-in, giving them another
 // shape where there is one. The error is of what they have in common; that of a
 // single ROT is in its Rotation.
-func (d *Daemon) rotateAll(ctx context.Context, st *store.Store, p store.Passcard, ids []string, shape *ipc.Shape, ask asker, tell teller) ([]ipc.Rotation, error) {
-	unlock, err := d.passcards.lock(ctx, lockOf(p.Registry, p.Username), func() { tell("", "waiting", "another run for this passcard goes first") })
+func (d *Daemon) rotateAll(ctx context.Context, st *store.Store, passcard string, ids []string, shape *ipc.Shape, ask asker, tell teller) ([]ipc.Rotation, error) {
+	unlock, err := d.passcards.lock(ctx, passcard, func() { tell("", "waiting", "another run for this passcard goes first") })
 	if err != nil {
 		return nil, err
 	}
 	defer d.kick() // after the unlock: the timer left alone what was in use
 	defer unlock()
-	acct, err := d.passcardAccount(st, p, ask, func(name, text string) { tell("", name, text) })
+	acct, err := d.passcardAccount(ctx, st, passcard, ask, func(name, text string) { tell("", name, text) })
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +164,7 @@ func (d *Daemon) rotateEach(ctx context.Context, st *store.Store, acct rotate.Ac
 				common = err
 			}
 			if rot.ID != "" && ctx.Err() == nil { // read at all, and not stopping
-				d.noteFailure(ctx, st, rot, wire, retryAfter(err))
+				d.noteFailure(ctx, st, rot, err, wire)
 			}
 			r = ipc.Rotation{ROT: rotRef(id), Error: wire}
 		}
@@ -169,7 +173,17 @@ func (d *Daemon) rotateEach(ctx context.Context, st *store.Store, acct rotate.Ac
 	return done
 }
 
-// rotateOne rotates one ROT.
+// passcardAccount is the npm account behind a passcard.
+func (d *Daemon) passcardAccount(ctx context.Context, st *store.Store, id string, ask asker, tell func(name, text string)) (*npm.Account, error) {
+	p, err := st.Passcard(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	// Whoever runs rot rotate sits at a terminal: codes are asked for there.
+	return d.account(npm.Config{Registry: p.Registry, Username: p.Username, Terminal: ask != nil}, storeKeeper{st, p.ID}, ask, tell)
+}
+
+// rotateOne rotates one ROT. The caller holds the passcard's lock.
 func (d *Daemon) rotateOne(ctx context.Context, acct rotate.Account, rot store.ROT, tell teller) (ipc.Rotation, error) {
 	defer d.running.add(rot.ID)()
 	log := d.cfg.Log.With("rot", rot.ID)
@@ -181,17 +195,13 @@ func (d *Daemon) rotateOne(ctx context.Context, acct rotate.Account, rot store.R
 		return ipc.Rotation{}, err
 	}
 	d.held.release(rot.ID)
+	d.settles.release(rot.ID) // what was waited for may be past
 	log.Info("rotated", "generation", out.Generation, "expires", out.Expires, "next", out.Next)
-	done := ipc.Rotation{ROT: rotRef(rot.ID), Generation: out.Generation, Expires: timeOrNil(out.Expires), RevokedOld: out.Lingering == nil}
+	done := ipc.Rotation{ROT: rotRef(rot.ID), Generation: out.Generation, Expires: timeOrNil(out.Expires), RevokedOld: out.Lingering == nil && out.Waiting.Old == 0}
+	tellWaiting(&done, out.Waiting)
 	if out.Lingering != nil {
 		log.Info("the old token is not known to be dead yet", "err", out.Lingering)
 		done.Warning = "the old token is not known to be dead yet, rotd keeps at it: " + toWire(out.Lingering).Message
 	}
 	return done, nil
-}
-
-// passcardAccount is the npm account behind a passcard.
-func (d *Daemon) passcardAccount(st *store.Store, p store.Passcard, ask asker, tell func(name, text string)) (*npm.Account, error) {
-	// Whoever runs rot rotate sits at a terminal: codes are asked for there.
-	return d.account(npm.Config{Registry: p.Registry, Username: p.Username, Terminal: ask != nil}, storeKeeper{st, p.ID}, ask, tell)
 }

@@ -3,9 +3,11 @@ package daemon
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"rotd/daemon/npm"
+	"rotd/daemon/rotate"
 	"rotd/store"
 )
 
@@ -20,6 +22,10 @@ const longestNap = time.Minute
 // shortestNap keeps a clock that runs backwards from making the timer spin.
 const shortestNap = 100 * time.Millisecond
 
+// soon is how far ahead the timer looks for a passcard that has something due:
+// one sign-in, and one second factor, then serve for all of it.
+const soon = time.Hour
+
 // schedule is the timer. It runs until the daemon stops.
 func (d *Daemon) schedule() {
 	ctx := d.stop
@@ -30,6 +36,9 @@ func (d *Daemon) schedule() {
 				d.cfg.Log.Error("cannot tell what is due", "err", err)
 			}
 		} else {
+			if err := d.tellChanges(ctx); err != nil && ctx.Err() == nil {
+				d.cfg.Log.Error("cannot tell what has changed", "err", err)
+			}
 			d.start(ctx, work)
 			if !next.IsZero() {
 				nap = min(longestNap, max(shortestNap, next.Sub(d.cfg.Now())))
@@ -57,9 +66,8 @@ func (d *Daemon) kick() {
 
 // duty is what is due for one passcard.
 type duty struct {
-	passcard store.Passcard
-	settle   []string // ROTs with unfinished generations
-	rotate   []string
+	settle []string // ROTs with unfinished generations, or deliveries that are behind
+	rotate []string
 }
 
 // due collects what is due now, by passcard, and the time at which something
@@ -75,22 +83,21 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 	if err != nil {
 		return nil, next, err
 	}
-	passcards, err := st.Passcards(ctx)
-	if err != nil {
-		return nil, next, err
-	}
-	byID := make(map[string]store.Passcard, len(passcards))
-	for _, p := range passcards {
-		byID[p.ID] = p
-	}
 	unfinished := make(map[string]bool)
 	for _, g := range open {
 		unfinished[g.ROT] = true
 	}
+	behind, err := st.Undelivered(ctx)
+	if err != nil {
+		return nil, next, err
+	}
+	for _, rot := range behind {
+		unfinished[rot] = true
+	}
 	work = make(map[string]*duty)
 	of := func(passcard string) *duty {
 		if work[passcard] == nil {
-			work[passcard] = &duty{passcard: byID[passcard]}
+			work[passcard] = new(duty)
 		}
 		return work[passcard]
 	}
@@ -99,56 +106,115 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 			next = t
 		}
 	}
+	live, err := st.Live(ctx)
+	if err != nil {
+		return nil, next, err
+	}
+	var near []store.ROT
 	for _, r := range rots {
-		if unfinished[r.ID] && !d.running.has(r.ID) {
-			if at := d.settles.at(r.ID); now.Before(at) {
+		if d.running.has(r.ID) {
+			continue
+		}
+		if unfinished[r.ID] {
+			if at := d.settles.at(r.ID, now); now.Before(at) {
 				later(at)
 			} else {
 				w := of(r.Passcard)
 				w.settle = append(w.settle, r.ID)
 			}
 		}
-		at := r.Next
-		if held := d.held.at(r.ID); held.After(at) {
-			at = held
+		if r.Next, err = d.reckon(ctx, st, now, r, served(r, live[r.ID])); err != nil {
+			return nil, next, err
 		}
+		held := d.held.at(r.ID, now)
 		switch {
-		case r.Next.IsZero() || d.running.has(r.ID):
-		case now.Before(at):
-			later(at)
-		default:
+		case r.Next.IsZero():
+		case now.Before(held):
+			later(held)
+		case !now.Before(r.Next):
 			w := of(r.Passcard)
+			w.rotate = append(w.rotate, r.ID)
+		default:
+			later(r.Next)
+			near = append(near, r)
+		}
+	}
+	for _, r := range near {
+		if w := work[r.Passcard]; w != nil && len(w.rotate) > 0 && isSoon(now, r) {
 			w.rotate = append(w.rotate, r.ID)
 		}
 	}
 	return work, next, nil
 }
 
+// isSoon tells whether a ROT may go along with one that is due: it is almost
+// its time too, and it does not wait for a failure to pass.
+func isSoon(now time.Time, r store.ROT) bool {
+	return !r.Next.IsZero() && r.Failures == 0 && r.Next.Sub(now) <= min(soon, r.Next.Sub(r.LastAttempt)/8)
+}
+
+// served is the generation of r that is served, of those that live.
+func served(r store.ROT, live []store.Generation) store.Generation {
+	for _, g := range live {
+		if g.N == r.Current {
+			return g
+		}
+	}
+	return store.Generation{}
+}
+
+// reckon is when to rotate r next, after a look at the clock: one that was
+// ahead when r was rotated or tried last, and has been set back, has left a next
+// time that is too late. It is drawn anew and kept.
+func (d *Daemon) reckon(ctx context.Context, st *store.Store, now time.Time, r store.ROT, g store.Generation) (time.Time, error) {
+	if r.Next.IsZero() || r.Current == 0 {
+		return r.Next, nil
+	}
+	if r.Trouble.Code != "" {
+		if !now.Before(r.LastAttempt) {
+			return r.Next, nil
+		}
+		next := now.Add(r.Next.Sub(r.LastAttempt)) // as long from now as it was then
+		return next, st.SetTrouble(ctx, r.ID, r.Trouble, r.Failures, next)
+	}
+	// A right one is never later than one that is drawn now; the minute is for
+	// what is postponed.
+	if !r.Next.After(rotate.Next(now, g, r, 0).Add(signInPause)) {
+		return r.Next, nil
+	}
+	next := rotate.Next(now, g, r, rand.Float64())
+	d.cfg.Log.Info("the clock was set back: the next rotation is drawn anew", "rot", r.ID, "was", r.Next, "is", next)
+	return next, st.SetNext(ctx, r.ID, next)
+}
+
 // start begins what is due, a goroutine a passcard. A passcard that is in use
 // is left for later; whoever uses it kicks the timer.
 func (d *Daemon) start(ctx context.Context, work map[string]*duty) {
-	for _, w := range work {
-		unlock, ok := d.passcards.try(lockOf(w.passcard.Registry, w.passcard.Username))
+	for passcard, w := range work {
+		unlock, ok := d.passcards.try(passcard)
 		if !ok {
 			continue
 		}
 		d.work.Go(func() {
 			defer d.kick()
 			defer unlock()
-			d.perform(ctx, w)
+			d.perform(ctx, passcard, w)
 		})
 	}
 }
 
 // perform does what is due for one passcard, with nobody there to be asked.
-func (d *Daemon) perform(ctx context.Context, w *duty) {
+func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 	st := d.store.Load()
-	acct, err := d.passcardAccount(st, w.passcard, nil, func(string, string) {})
+	acct, err := d.unattended(ctx, st, passcard)
 	if err != nil {
-		d.cfg.Log.Error("cannot use a passcard", "passcard", w.passcard.ID, "err", err)
-		for _, id := range append(w.settle, w.rotate...) {
-			d.held.hold(id, d.cfg.Now().Add(time.Minute), nil)
-			d.settles.note(id, d.cfg.Now(), toWire(err), 0)
+		d.cfg.Log.Error("cannot use a passcard", "passcard", passcard, "err", err)
+		now := d.cfg.Now()
+		for _, id := range w.rotate {
+			d.held.wait(id, now, now.Add(time.Minute))
+		}
+		for _, id := range w.settle {
+			d.settles.note(id, now, toWire(err), 0)
 		}
 		return
 	}
@@ -156,9 +222,10 @@ func (d *Daemon) perform(ctx context.Context, w *duty) {
 		d.settle(ctx, st, acct, id)
 	}
 	var due []string
-	for _, id := range w.rotate { // settling may have rotated it
+	for _, id := range w.rotate {
 		rot, err := st.ROT(ctx, id)
-		if err == nil && !rot.Next.IsZero() && !d.cfg.Now().Before(rot.Next) {
+		// Somebody may have rotated it since, or changed its schedule.
+		if now := d.cfg.Now(); err == nil && !rot.Next.IsZero() && (!now.Before(rot.Next) || isSoon(now, rot)) {
 			due = append(due, id)
 		}
 	}
@@ -167,19 +234,20 @@ func (d *Daemon) perform(ctx context.Context, w *duty) {
 
 // settle brings what is unfinished of a ROT to its end, or decides when to try
 // again.
-func (d *Daemon) settle(ctx context.Context, st *store.Store, acct *npm.Account, id string) {
+func (d *Daemon) settle(ctx context.Context, st *store.Store, acct rotate.Account, id string) {
+	var wait rotate.Waiting
 	rot, err := st.ROT(ctx, id)
 	if err == nil {
-		err = d.engine.Settle(ctx, acct, rot, func(name, _ string) { d.cfg.Log.Info("settling", "rot", id, "step", name) })
+		wait, err = d.engine.Settle(ctx, acct, rot, func(name, _ string) { d.cfg.Log.Info("settling", "rot", id, "step", name) })
 	}
-	switch {
+	switch now := d.cfg.Now(); {
 	case ctx.Err() != nil:
 	case err == nil:
-		d.settles.release(id)
+		d.settles.wait(id, now, wait.Until)
 	default:
 		wire := toWire(err)
 		d.cfg.Log.Info("something is left to settle", "rot", id, "code", wire.Code, "err", err)
-		d.settles.note(id, d.cfg.Now(), wire, retryAfter(err))
+		d.settles.note(id, now, wire, retryAfter(err))
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"rotd/store"
 )
 
-const day = 24 * time.Hour
-
 func TestTheTimerRotatesWhatIsDue(t *testing.T) {
 	r := newRig(t)
 	_, rot := r.first()
@@ -177,7 +175,7 @@ func TestSettlingDoesNotGuess(t *testing.T) {
 func TestWhatCannotBeWrittenIsRemembered(t *testing.T) {
 	r := newRig(t)
 	_, rot := r.first()
-	r.d.held.hold(rot, r.clock().Add(61*day+time.Minute), errStopping)
+	r.d.held.wait(rot, r.clock(), r.clock().Add(61*day+time.Minute))
 	r.advance(61 * day)
 	work, next, err := r.d.due(t.Context())
 	if err != nil || len(work) != 0 || !next.Equal(r.clock().Add(time.Minute)) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rotd/daemon/npm"
+	"rotd/daemon/rotate"
 	"rotd/ipc"
 	"rotd/store"
 )
@@ -78,9 +79,23 @@ func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, erro
 	if err != nil {
 		return nil, err
 	}
+	withdrawn, err := st.Withdrawn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	deliveries, err := st.AllDeliveries(ctx)
+	if err != nil {
+		return nil, err
+	}
 	views := make([]ipc.ROT, 0, len(rots))
 	for _, r := range rots {
-		views = append(views, d.rotView(r, byID[r.Passcard], live[r.ID]))
+		v := d.rotView(r, byID[r.Passcard], live[r.ID])
+		v.Deliveries = deliveryViews(deliveries[r.ID], r.Current)
+		v.Grace, v.GraceEnds = spanText(r.Grace), graceEnd(r, live[r.ID])
+		if _, ok := withdrawn[r.ID]; ok && v.State == ipc.StateEmpty {
+			v.State = ipc.StateRevoked
+		}
+		views = append(views, v)
 	}
 	return views, nil
 }
@@ -98,7 +113,7 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 		case g.Step == store.StepRetiring:
 			v.Retiring++
 		case g.N == r.Current:
-			v.TokenName, v.Created, v.Expires = g.TokenName, timeOrNil(g.Created), timeOrNil(g.Expires)
+			v.TokenName, v.Created, v.Expires = g.TokenName, timeOrNil(g.Created), timeOrNil(rotate.Expiry(d.cfg.Now(), g))
 		}
 	}
 	if r.Trouble.Code != "" {
@@ -108,6 +123,8 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 		v.LastError = d.settles.waitsForPerson(r.ID)
 	}
 	v.State = d.rotState(r, v)
+	v.Schedule = wireSchedule(r.Schedule)
+	v.ExpiresBeforeNext = v.Expires != nil && v.State != ipc.StateExpired && (v.Next == nil || v.Expires.Before(*v.Next))
 	return v
 }
 

@@ -90,6 +90,8 @@ func shortRegistry(url string) string {
 // life is what is left of the present token's.
 func (c *call) life(r ipc.ROT) string {
 	switch {
+	case r.State == ipc.StateRevoked:
+		return "no token"
 	case r.Generation == 0:
 		return "no token yet"
 	case r.Expires == nil:

@@ -9,6 +9,7 @@ import (
 
 	"rotd/helper/npmrc"
 	"rotd/ipc"
+	"rotd/ipc/secret"
 )
 
 var npmrcCommand = command{
@@ -17,20 +18,24 @@ var npmrcCommand = command{
 	run:  runNpmrc,
 	help: `rot npmrc rot://rot_a2c4q7
 rot npmrc ci --file /srv/build/.npmrc
+rot npmrc ci --link
 rot npmrc ci --json
 
-usage: rot npmrc REF [--file F] [--json]
+usage: rot npmrc REF [--file F] [--link | --unlink] [--json]
 
 Sets //HOST/PATH/:_authToken= for the ROT's registry, in the file that npm
 reads as yours: NPM_CONFIG_USERCONFIG, else ~/.npmrc. Every other byte of the
 file stays. It is replaced in one step, symbolic links are followed, and others
 may not read it afterwards (0600).
 
-The file has the value of this moment: run it again after a rotation. A line
+The file has the value of this moment: run it again after a rotation, or let
+rotd do that: --link makes it a delivery (rot help deliver). A line
 that takes its value from the environment, as
 //HOST/:_authToken=${NPM_TOKEN}, is not touched: keep it, and use rot exec.
 
   --file F       another file; its directory must exist
+  --link         keep the file current from now on
+  --unlink       no longer, and take the line out of it
   --json         {"file","key","changed"}
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
 `,
@@ -39,6 +44,9 @@ that takes its value from the environment, as
 func runNpmrc(ctx context.Context, c *call, args []string) error {
 	fs := c.flags()
 	file := fs.String("file", "", "")
+	link := fs.Bool("link", false, "")
+	unlink := fs.Bool("unlink", false, "")
+	registry := fs.String("registry", "", "") // of fromStdin
 	ref, err := c.parseRef(fs, args)
 	if err != nil {
 		return err
@@ -48,18 +56,35 @@ func runNpmrc(ctx context.Context, c *call, args []string) error {
 			return err
 		}
 	}
-	tok, err := c.token(ctx, ref)
-	if err != nil {
-		return err
+	var value secret.Text
+	switch {
+	case *link && *unlink:
+		return c.usage("--link and --unlink contradict each other")
+	case *link:
+		return c.link(ctx, ref, c.absolute(*file))
+	case *unlink:
+		return c.unlink(ctx, ref, c.absolute(*file))
+	case ref == fromStdin:
+		if value, err = c.readValue(); err != nil {
+			return err
+		}
+	default:
+		tok, err := c.token(ctx, ref)
+		if err != nil {
+			return err
+		}
+		*registry, value = tok.Registry, tok.Value.Text
 	}
-	rep, err := npmrc.Update(*file, tok.Registry, tok.Value.Text)
+	rep, err := npmrc.Update(*file, *registry, value)
 	if err != nil {
 		return explainNpmrc(*file, err)
 	}
 	for _, line := range rep.Others {
 		c.warn(fmt.Sprintf("line %d of %s names a token for the same registry too, and npm does not use it: delete that line", line, rep.Path))
 	}
-	c.warnShadows(tok.Registry, *file, nil)
+	if ref != fromStdin {
+		c.warnShadows(*registry, *file, nil)
+	}
 	if c.json {
 		return c.printJSON(struct {
 			File    string `json:"file"`

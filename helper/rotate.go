@@ -51,6 +51,10 @@ give it a new shape, and are then the whole of it:
   --bypass-2fa             no second factor when it is used
   --description TEXT       for npm's list of tokens
 
+  --revoke-now   the old token has leaked: revoke it as soon as there is a new
+                 one, whatever deliveries and grace say
+  --grace T      from now on an old token lives on for T (36h, 2d, 1w; 0: not)
+                 after the last delivery has taken the new one
   --name NAME    the ROT's name, usable as a reference
   --json         a line for each ROT: {"rot","generation","expires"}
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
@@ -62,6 +66,8 @@ Exit status 6: npm wants its second factor from a person; rot says how.
 func runRotate(ctx context.Context, c *call, args []string) error {
 	fs := c.flags()
 	flags := newShapeFlags(fs)
+	grace := fs.String(flagGrace, "", "")
+	revokeNow := fs.Bool(flagRevokeNow, false, "")
 	ref, err := c.parseRef(fs, args)
 	if err != nil {
 		return err
@@ -74,7 +80,7 @@ func runRotate(ctx context.Context, c *call, args []string) error {
 	if ok {
 		defer person.close()
 	}
-	req := ipc.Rotate{Name: flags.name, Shape: shape, Interactive: ok}
+	req := ipc.Rotate{Name: flags.name, Shape: shape, Interactive: ok, Grace: *grace, RevokeNow: *revokeNow}
 	result, err := c.rotate(ctx, ref, req, person)
 	var wire *ipc.Error
 	if ok && errors.As(err, &wire) && wire.Code == ipc.CodeShapeRequired {
@@ -125,6 +131,7 @@ type rotated struct {
 	Generation int        `json:"generation"`
 	Expires    *time.Time `json:"expires,omitempty"`
 	Warning    string     `json:"warning,omitempty"`
+	GraceEnds  *time.Time `json:"grace_ends,omitempty"` // until then the old token lives on
 	Error      *ipc.Error `json:"error,omitempty"`
 }
 
@@ -150,13 +157,16 @@ func (c *call) showRotations(all []ipc.Rotation) error {
 
 func (c *call) showRotation(r ipc.Rotation) error {
 	if c.json {
-		return c.printJSON(rotated{r.ROT, r.Generation, r.Expires, r.Warning, r.Error})
+		return c.printJSON(rotated{r.ROT, r.Generation, r.Expires, r.Warning, r.GraceEnds, r.Error})
 	}
 	if r.Error != nil {
 		c.errorf(&ipc.Error{Message: r.ROT + ": " + r.Error.Message, Hint: r.Error.Hint})
 		return nil
 	}
 	c.done("rotated " + r.ROT)
+	if r.GraceEnds != nil {
+		c.note("the old token lives on until " + stamp(*r.GraceEnds))
+	}
 	if r.Warning != "" {
 		c.warn(r.ROT + ": " + r.Warning)
 	}

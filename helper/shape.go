@@ -51,6 +51,8 @@ type shapeFlags struct {
 
 // The flags that are not simply a field of ipc.Shape.
 const (
+	flagGrace       = "grace"
+	flagRevokeNow   = "revoke-now"
 	flagFor         = "for"
 	flagPackages    = "packages"
 	flagPackagesAll = "packages-all"
@@ -80,7 +82,7 @@ func newShapeFlags(fs *pflag.FlagSet) *shapeFlags {
 func (f *shapeFlags) wanted() (*ipc.Shape, error) {
 	said := false
 	f.fs.Visit(func(fl *pflag.Flag) {
-		said = said || !slices.Contains([]string{"name", "socket", "json"}, fl.Name)
+		said = said || !slices.Contains([]string{"name", "socket", "json", flagGrace, flagRevokeNow}, fl.Name)
 	})
 	if !said {
 		return nil, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"rotd/ipc"
 )
@@ -18,9 +19,9 @@ rot status --json
 usage: rot status [--json]
 
 Shows rotd and then each ROT: its state, the generation that is served, when
-that expires, when rotd rotates it next, and what went wrong last and what to
-do about it. The exit status is 0 whenever rotd answers: for a monitor, --json
-has "state" and "last_error".
+that expires and what is left of its life, when rotd rotates it next, and what
+went wrong last and what to do about it. The exit status is 0 whenever rotd
+answers: for a monitor, --json has "state" and "last_error".
 
 The states of a ROT:
   ok              a token is served, nothing is due
@@ -29,6 +30,7 @@ The states of a ROT:
   needs approval  a person is needed; the old token is served
   expired         the token is past its life, no newer one could be made
   empty           no rotation has succeeded yet
+  revoked         rot revoke ended it; no token until the next rotation
 
   --json         all of it
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
@@ -83,12 +85,41 @@ func (c *call) describe(b *strings.Builder, r ipc.ROT) {
 			}
 		}
 		fmt.Fprintf(b, "  token   generation %d, %s\n", r.Generation, life)
+		if left, ok := lifeLeft(r, now); ok {
+			fmt.Fprintf(b, "  life    %s\n", c.bar(left))
+		}
 	}
-	if r.Next != nil {
-		fmt.Fprintf(b, "  next    rotation %s (%s)\n", when(*r.Next, now), stamp(*r.Next))
+	by := ""
+	if r.Schedule != (ipc.Schedule{}) {
+		by = scheduleText(r.Schedule)
+	}
+	switch {
+	case r.Next != nil && by != "":
+		by = ", " + by
+		fallthrough
+	case r.Next != nil:
+		fmt.Fprintf(b, "  next    rotation %s (%s)%s\n", when(*r.Next, now), stamp(*r.Next), by)
+	case by != "":
+		fmt.Fprintf(b, "  next    %s\n", by)
+	}
+	if r.ExpiresBeforeNext {
+		fmt.Fprintf(b, "  note    %s\n", c.paintState("it expires before rotd tries again"))
+	}
+	if r.LastAttempt != nil && r.LastError == nil && r.Generation > 0 {
+		fmt.Fprintf(b, "  last    rotated %s\n", when(*r.LastAttempt, now))
+	}
+	for _, d := range r.Deliveries {
+		fmt.Fprintf(b, "  to      %s\n", c.deliveryText(d))
+		if lines := outputLines(d); d.State == ipc.DeliveryFailing && len(lines) > 0 {
+			fmt.Fprintf(b, "    it said: %s\n", lines[len(lines)-1])
+		}
 	}
 	if r.Retiring > 0 {
-		fmt.Fprintf(b, "  old     %d not yet confirmed as revoked\n", r.Retiring)
+		kept := ""
+		if r.GraceEnds != nil {
+			kept = ", kept until " + stamp(*r.GraceEnds)
+		}
+		fmt.Fprintf(b, "  old     %d not yet confirmed as revoked%s\n", r.Retiring, kept)
 	}
 	if e := r.LastError; e != nil {
 		tried := ""
@@ -100,6 +131,34 @@ func (c *call) describe(b *strings.Builder, r ipc.ROT) {
 			fmt.Fprintf(b, "    hint: %s\n", clean(e.Hint))
 		}
 	}
+}
+
+// lifeLeft is what is left of the present token's life, of 100.
+func lifeLeft(r ipc.ROT, now time.Time) (percent int, ok bool) {
+	if r.Created == nil || r.Expires == nil || !now.Before(*r.Expires) || !r.Created.Before(*r.Expires) {
+		return 0, false
+	}
+	return min(100, int(100*r.Expires.Sub(now)/r.Expires.Sub(*r.Created))), true
+}
+
+// barCells is how long a whole life is drawn.
+const barCells = 30
+
+// bar says how much is left, on a terminal as a picture too.
+func (c *call) bar(percent int) string {
+	words := fmt.Sprintf("%d %% left", percent)
+	if !c.StdoutTTY {
+		return words
+	}
+	full := (percent*barCells + 50) / 100
+	colour := green
+	switch {
+	case percent < 10:
+		colour = red
+	case percent < 30: // rotd replaces it at a third
+		colour = yellow
+	}
+	return c.paint(colour, strings.Repeat("█", full)) + strings.Repeat("░", barCells-full) + "  " + words
 }
 
 // paintState colours a state where stdout is read on a terminal.

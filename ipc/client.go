@@ -92,6 +92,16 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 	return c.once(ctx, "POST", path, in, out)
 }
 
+// Put is Post with the other verb.
+func (c *Client) Put(ctx context.Context, path string, in, out any) error {
+	return c.once(ctx, "PUT", path, in, out)
+}
+
+// Delete asks for DELETE path.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	return c.once(ctx, "DELETE", path, nil, nil)
+}
+
 func (c *Client) once(ctx context.Context, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTime,
 		fmt.Errorf("rotd behind %s did not answer within %v", c.Socket, answerTime))
@@ -119,25 +129,45 @@ func (c *Client) once(ctx context.Context, method, path string, in, out any) err
 // that, not as an event. Whoever stops early hangs up on rotd.
 func (c *Client) Stream(ctx context.Context, path string, in any) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		a, err := c.send(ctx, "POST", path, in)
+		for line, err := range c.lines(ctx, "POST", path, in) {
+			var ev Event
+			if err == nil {
+				ev, err = parseEvent(line)
+				if err != nil {
+					err = &ProtocolError{Socket: c.Socket, Cause: err}
+				} else if ev.Error != nil {
+					err = ev.Error
+				}
+			}
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			if !yield(ev, nil) || ev.Result != nil {
+				return
+			}
+		}
+	}
+}
+
+// Lines yields the lines of the answer to GET path as they come; each is good
+// until the next. The last pair is an error, also where rotd ends the answer.
+func (c *Client) Lines(ctx context.Context, path string) iter.Seq2[[]byte, error] {
+	return c.lines(ctx, "GET", path, nil)
+}
+
+func (c *Client) lines(ctx context.Context, method, path string, in any) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		a, err := c.send(ctx, method, path, in)
 		if err != nil {
-			yield(Event{}, err)
+			yield(nil, err)
 			return
 		}
 		defer a.close()
 		lines := bufio.NewScanner(a.r)
 		lines.Buffer(nil, maxLine)
 		for lines.Scan() {
-			ev, err := parseEvent(lines.Bytes())
-			if err != nil {
-				yield(Event{}, a.fault(err))
-				return
-			}
-			if ev.Error != nil {
-				yield(Event{}, ev.Error)
-				return
-			}
-			if !yield(ev, nil) || ev.Result != nil {
+			if !yield(lines.Bytes(), nil) {
 				return
 			}
 		}
@@ -145,7 +175,7 @@ func (c *Client) Stream(ctx context.Context, path string, in any) iter.Seq2[Even
 		if err == nil {
 			err = errCutOff
 		}
-		yield(Event{}, a.fault(err))
+		yield(nil, a.fault(err))
 	}
 }
 

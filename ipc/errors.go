@@ -6,6 +6,7 @@ type Code string
 // The codes, by the exit status that rot gives them.
 const (
 	// 1, failed.
+	CodeBusy             Code = "busy"                // the passcard is being used by another run
 	CodeInternal         Code = "internal"            // a fault of rotd itself
 	CodeWrongPassword    Code = "wrong_password"      // npm refused user name and password
 	CodeWrongCode        Code = "wrong_code"          // npm refused the one-time code, or the security key
@@ -59,6 +60,7 @@ const (
 // codes is the one table of codes: the HTTP status that carries each and the
 // exit status that rot ends with.
 var codes = map[Code]struct{ HTTP, Exit int }{
+	CodeBusy:             {409, ExitFailed},
 	CodeInternal:         {500, ExitFailed},
 	CodeWrongPassword:    {422, ExitFailed},
 	CodeWrongCode:        {422, ExitFailed},

@@ -9,13 +9,19 @@ import (
 // The paths of the API. {ref} is a reference without its scheme: an id
 // ("rot_…", "pas_…"), an unambiguous prefix of one, or a name.
 const (
-	PathVersion   = "/v1/version"               // GET → Version
-	PathStatus    = "/v1/status"                // GET → Status
-	PathPasscards = "/v1/passcards"             // GET → {"passcards":[Passcard]}; POST Connect → stream of Event
-	PathROTs      = "/v1/rots"                  // GET → {"rots":[ROT]}
-	PathToken     = "/v1/rots/{ref}/token"      // GET → Token
-	PathRotate    = "/v1/rotations/{ref}"       // POST Rotate → stream of Event
-	PathAnswer    = "/v1/questions/{id}/answer" // POST Answer → 204
+	PathVersion   = "/v1/version"                      // GET → Version
+	PathStatus    = "/v1/status"                       // GET → Status
+	PathPasscards = "/v1/passcards"                    // GET → {"passcards":[Passcard]}; POST Connect → stream of Event
+	PathROTs      = "/v1/rots"                         // GET → {"rots":[ROT]}
+	PathToken     = "/v1/rots/{ref}/token"             // GET → Token
+	PathRotate    = "/v1/rotations/{ref}"              // POST Rotate → stream of Event
+	PathRevoke    = "/v1/revocations/{ref}"            // POST Revoke → stream of Event
+	PathRemove    = "/v1/removals/{ref}"               // POST Remove → stream of Event
+	PathLog       = "/v1/log"                          // GET ?ref=&after=&limit= → {"log":[LogEntry]}; &follow=1 → stream of LogEntry
+	PathSchedule  = "/v1/rots/{ref}/schedule"          // GET → ROT; PUT Schedule → ROT
+	PathDeliver   = "/v1/rots/{ref}/deliveries"        // GET → {"deliveries":[Delivery]}; POST Deliver → stream of Event
+	PathDelivery  = "/v1/rots/{ref}/deliveries/{name}" // DELETE → 204
+	PathAnswer    = "/v1/questions/{id}/answer"        // POST Answer → 204
 )
 
 // ContentTypeStream marks an answer of one JSON object a line.
@@ -47,6 +53,7 @@ const (
 	StateNeedsApproval = "needs approval" // a person is needed; the old value is still served
 	StateExpired       = "expired"        // the value served is past its expiry
 	StateEmpty         = "empty"          // no rotation has succeeded yet
+	StateRevoked       = "revoked"        // the last value was revoked; none is served until the next rotation
 )
 
 // ROT is a rotation token, without its value.
@@ -63,10 +70,25 @@ type ROT struct {
 	Expires     *time.Time `json:"expires,omitempty"` // of the present value; absent when npm named none
 	Next        *time.Time `json:"next,omitempty"`    // the next planned rotation or retry
 	State       string     `json:"state"`
+	Schedule    Schedule   `json:"schedule,omitzero"`
 	LastError   *Error     `json:"last_error,omitempty"`
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
+	Deliveries  []Delivery `json:"deliveries,omitempty"`
+	Grace       string     `json:"grace,omitempty"`      // as in Rotate
+	GraceEnds   *time.Time `json:"grace_ends,omitempty"` // of the newest value that is in it
 	// Retiring counts old values that npm has not yet confirmed as revoked.
 	Retiring int `json:"retiring,omitempty"`
+	// ExpiresBeforeNext: the present value expires, and nothing is tried before.
+	ExpiresBeforeNext bool `json:"expires_before_next,omitempty"`
+}
+
+// Schedule is when a ROT is rotated. At most one field is set; none of them: at
+// two thirds of the token's life. A time is a whole number and a unit: "30d",
+// "2w", "36h".
+type Schedule struct {
+	Every        string `json:"every,omitempty"` // after the last rotation
+	BeforeExpiry string `json:"before_expiry,omitempty"`
+	Off          bool   `json:"off,omitempty"` // never by itself
 }
 
 // Shape is what a token may do: npm's own fields of a granular token.
@@ -126,6 +148,40 @@ type Rotate struct {
 	Name        string `json:"name,omitempty"`
 	Shape       *Shape `json:"shape,omitempty"`
 	Interactive bool   `json:"interactive,omitempty"` // as in Connect
+	// Grace, where given, is how long an old token lives on from now on after the
+	// last delivery has taken the new one: as in Schedule, or "0".
+	Grace string `json:"grace,omitempty"`
+	// RevokeNow says that the present token has leaked: once there is another it
+	// is revoked, whatever deliveries and grace say.
+	RevokeNow bool `json:"revoke_now,omitempty"`
+}
+
+// Deliver asks for a delivery: a command that is handed every new value of a
+// ROT, on its standard input, before the old one is revoked. One that the ROT
+// has already, by name and command, is made once more.
+type Deliver struct {
+	Name    string   `json:"name,omitempty"` // empty: after the program
+	Command []string `json:"command"`
+}
+
+// The states of a delivery.
+const (
+	DeliveryOK      = "ok"      // it has the value that is served
+	DeliveryWaiting = "waiting" // it is to get it
+	DeliveryFailing = "failing" // it could not be handed over; the old token stays
+)
+
+// Delivery is a delivery and how it is doing.
+type Delivery struct {
+	Name        string     `json:"name"`
+	Command     []string   `json:"command"`
+	State       string     `json:"state"`
+	Generation  int        `json:"generation"` // the newest it has taken; 0: none
+	Delivered   *time.Time `json:"delivered,omitempty"`
+	LastAttempt *time.Time `json:"last_attempt,omitempty"`
+	Next        *time.Time `json:"next,omitempty"`   // when it is tried again
+	Error       string     `json:"error,omitempty"`  // why the last attempt failed
+	Output      string     `json:"output,omitempty"` // the end of what it printed, without secrets
 }
 
 // Event is one line of a stream. Exactly one field is set, and the last line
@@ -151,6 +207,7 @@ const (
 	AskOTP      = "otp"      // one-time code of an authenticator app
 	AskEmailOTP = "email_otp"
 	AskRecall   = "remember" // "yes" or "no": may the password be kept
+	AskRemove   = "remove"   // "yes" or "no": is this to be removed
 )
 
 // Question is asked of the person; it is answered by a POST to PathAnswer.
@@ -171,6 +228,10 @@ type Result struct {
 	Passcard  string     `json:"passcard,omitempty"`  // Connect: rot://pas_…
 	Username  string     `json:"username,omitempty"`  // Connect
 	Rotations []Rotation `json:"rotations,omitempty"` // Rotate: one for each ROT
+
+	Revocations []Revocation `json:"revocations,omitempty"` // Revoke: one for each ROT
+	Removal     *Removal     `json:"removal,omitempty"`     // Remove
+	Delivery    *Delivery    `json:"delivery,omitempty"`    // Deliver
 }
 
 // Rotation is the outcome for one ROT. A passcard's Rotate that fails for some
@@ -182,7 +243,52 @@ type Rotation struct {
 	// RevokedOld is false when an older value is not yet confirmed as refused.
 	RevokedOld bool   `json:"revoked_old"`
 	Warning    string `json:"warning,omitempty"`
-	Error      *Error `json:"error,omitempty"`
+	// Undelivered names the deliveries that older values are kept for, and
+	// GraceEnds when the grace period is over that they are kept for.
+	Undelivered []string   `json:"undelivered,omitempty"`
+	GraceEnds   *time.Time `json:"grace_ends,omitempty"`
+	Error       *Error     `json:"error,omitempty"`
+}
+
+// Revoke asks to have the present value of a ROT, or of every ROT of a
+// passcard, revoked at once. Nothing is served then until the next rotation.
+type Revoke struct {
+	Interactive bool `json:"interactive,omitempty"` // as in Connect
+}
+
+// Revocation is the outcome for one ROT: its value is not served any more.
+type Revocation struct {
+	ROT string `json:"rot"`
+	// Confirmed: npm refuses every value that it had. Else Error says why that
+	// is not known yet; rotd goes on until it is.
+	Confirmed bool   `json:"confirmed"`
+	Error     *Error `json:"error,omitempty"`
+}
+
+// Remove asks to have a ROT, or a passcard with its ROTs, revoked and forgotten.
+type Remove struct {
+	Yes         bool `json:"yes,omitempty"`         // do not ask
+	Forget      bool `json:"forget,omitempty"`      // even where npm cannot be made to revoke now
+	Interactive bool `json:"interactive,omitempty"` // as in Connect
+}
+
+// Removal is what was forgotten.
+type Removal struct {
+	Removed []string `json:"removed"`        // rot://…
+	Left    []string `json:"left,omitempty"` // npm's names of tokens that it may still accept
+}
+
+// LogEntry is one thing that happened. It never holds a value.
+type LogEntry struct {
+	ID         int64     `json:"id"` // grows
+	At         time.Time `json:"at"`
+	Kind       string    `json:"kind"` // "rotated", "failed", "read", …
+	ROT        string    `json:"rot,omitempty"`
+	Passcard   string    `json:"passcard,omitempty"`
+	Generation int       `json:"generation,omitempty"`
+	UID        *uint32   `json:"uid,omitempty"` // who asked for it
+	Count      int       `json:"count"`         // how often; reads are gathered for a second
+	Detail     string    `json:"detail,omitempty"`
 }
 
 // Token is the present value of a ROT.

@@ -83,9 +83,15 @@ func (f fault) hint() string {
 // faultOf looks at the errors of files first and then at SQLite's.
 func faultOf(err error) fault {
 	var ofFile *fs.PathError
-	switch {
-	case !errors.As(err, &ofFile):
+	if !errors.As(err, &ofFile) {
 		return sqliteFault(err)
+	}
+	return systemFault(err)
+}
+
+// systemFault is for what the system says of a file.
+func systemFault(err error) fault {
+	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return faultFull
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):

@@ -98,7 +98,16 @@ func (s *Store) Advance(ctx context.Context, rot string, n int, from, to Step) e
 		res, err := tx.ExecContext(ctx,
 			`UPDATE generations SET step = ?, sealed = `+sealed+`, changed = ? WHERE rot = ? AND n = ? AND step = ?`,
 			to, micros(s.stamp()), rot, n, from)
-		return moved(ctx, tx, res, err, rot, n, from)
+		if err := moved(ctx, tx, res, err, rot, n, from); err != nil {
+			return err
+		}
+		switch {
+		case to == StepAbandoned:
+			return s.addLog(ctx, tx, LogEntry{Kind: LogUndone, ROT: rot, Generation: n, Detail: "npm holds nothing of it"})
+		case from == StepRetiring:
+			return s.addLog(ctx, tx, LogEntry{Kind: LogRevoked, ROT: rot, Generation: n, Detail: "npm refuses it"})
+		}
+		return nil
 	})
 }
 
@@ -129,7 +138,10 @@ func (s *Store) MakeCurrent(ctx context.Context, rot string, n int, next time.Ti
 		_, err = tx.ExecContext(ctx,
 			`UPDATE rots SET current = ?, next = ?, shape = ?, failures = 0, trouble = NULL, last_attempt = ? WHERE id = ?`,
 			n, micros(next), string(text), now, rot)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.logRotated(ctx, tx, rot, n)
 	})
 }
 
@@ -151,15 +163,16 @@ func moved(ctx context.Context, tx *sql.Tx, res sql.Result, err error, rot strin
 	return fmt.Errorf("it is %s, not %s: %w", at, from, ErrStep)
 }
 
-const generationColumns = `rot, n, token_name, key, step, planned, created, expires, changed`
+const generationColumns = `rot, n, token_name, key, step, planned, created, expires, changed, delivered, hurry`
 
 func scanGeneration(from row) (Generation, error) { return scanGenerationAnd(from) }
 
 // scanGenerationAnd scans generationColumns, and the columns behind them to more.
 func scanGenerationAnd(from row, more ...any) (g Generation, err error) {
-	var planned, created, expires, changed sql.NullInt64
-	err = from.Scan(append([]any{&g.ROT, &g.N, &g.TokenName, &g.Key, &g.Step, &planned, &created, &expires, &changed}, more...)...)
+	var planned, created, expires, changed, delivered sql.NullInt64
+	err = from.Scan(append([]any{&g.ROT, &g.N, &g.TokenName, &g.Key, &g.Step, &planned, &created, &expires, &changed, &delivered, &g.Hurry}, more...)...)
 	g.Planned, g.Created, g.Expires, g.Changed = fromMicros(planned), fromMicros(created), fromMicros(expires), fromMicros(changed)
+	g.Delivered = fromMicros(delivered)
 	return g, err
 }
 

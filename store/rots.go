@@ -40,13 +40,15 @@ func (s *Store) AddROT(ctx context.Context, r ROT) (ROT, error) {
 	return added, nil
 }
 
-const rotColumns = `id, passcard, name, shape, current, created, next, failures, trouble, last_attempt`
+const rotColumns = `id, passcard, name, shape, current, created, next, failures, trouble, last_attempt,
+	every, before_expiry, paused, notified, notified_at, grace`
 
 func scanROT(from row) (r ROT, err error) {
 	var shape string
-	var created, next, attempt sql.NullInt64
+	var created, next, attempt, every, before, notified, grace sql.NullInt64
 	var trouble sql.NullString
-	err = from.Scan(&r.ID, &r.Passcard, &r.Name, &shape, &r.Current, &created, &next, &r.Failures, &trouble, &attempt)
+	err = from.Scan(&r.ID, &r.Passcard, &r.Name, &shape, &r.Current, &created, &next, &r.Failures, &trouble, &attempt,
+		&every, &before, &r.Schedule.Paused, &r.Notified, &notified, &grace)
 	if err != nil {
 		return r, err
 	}
@@ -59,6 +61,8 @@ func scanROT(from row) (r ROT, err error) {
 		}
 	}
 	r.Created, r.Next, r.LastAttempt = fromMicros(created), fromMicros(next), fromMicros(attempt)
+	r.Grace = fromLength(grace)
+	r.Schedule.Every, r.Schedule.BeforeExpiry, r.NotifiedAt = fromLength(every), fromLength(before), fromMicros(notified)
 	return r, nil
 }
 
@@ -80,16 +84,10 @@ func (s *Store) ROT(ctx context.Context, id string) (ROT, error) {
 		`SELECT `+rotColumns+` FROM rots WHERE id = ?`, id)
 }
 
-// SetSchedule sets when the ROT is to be rotated; the zero time: never by
-// itself. ErrNotFound.
-func (s *Store) SetSchedule(ctx context.Context, rot string, next time.Time) error {
-	return s.change(ctx, "schedule ROT "+rot, func(tx *sql.Tx) error {
-		return changeOne(tx.ExecContext(ctx, `UPDATE rots SET next = ? WHERE id = ?`, micros(next), rot))
-	})
-}
-
 // SetTrouble keeps why the attempt that ends now did not succeed, how many
-// failed in a row, and when to try again. ErrNotFound.
+// failed in a row, and when to try again: never by itself where the ROT has no
+// value, as a first rotation is made in front of a person, and what was
+// withdrawn does not come back unasked. ErrNotFound.
 func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures int, next time.Time) error {
 	doing := "keep the trouble of ROT " + rot
 	var trouble sql.NullString
@@ -101,8 +99,12 @@ func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures 
 		trouble = sql.NullString{String: string(b), Valid: true}
 	}
 	return s.change(ctx, doing, func(tx *sql.Tx) error {
-		return changeOne(tx.ExecContext(ctx,
-			`UPDATE rots SET trouble = ?, failures = ?, next = ?, last_attempt = ? WHERE id = ?`,
+		err := changeOne(tx.ExecContext(ctx,
+			`UPDATE rots SET trouble = ?, failures = ?, next = iif(current = 0, NULL, ?), last_attempt = ? WHERE id = ?`,
 			trouble, failures, micros(next), micros(s.stamp()), rot))
+		if err != nil || !trouble.Valid {
+			return err
+		}
+		return s.addLog(ctx, tx, LogEntry{Kind: LogFailed, ROT: rot, Detail: t.Message})
 	})
 }

@@ -29,11 +29,11 @@ func TestROTs(t *testing.T) {
 		t.Errorf("ROTsOf (-want +got):\n%s", diff)
 	}
 
-	ok(t, s.SetSchedule(ctx, one.ID, time.Time{}))
+	ok(t, s.SetNext(ctx, one.ID, time.Time{}))
 	trouble := Trouble{Code: "wrong_password", Message: "m", Hint: "h"}
 	ok(t, s.SetTrouble(ctx, two.ID, trouble, 3, next))
 	one.Next = time.Time{}
-	two.Trouble, two.Failures, two.Next, two.LastAttempt = trouble, 3, next, st.clock.t
+	two.Trouble, two.Failures, two.LastAttempt = trouble, 3, st.clock.t // no Next: it has no value
 	for _, want := range []ROT{one, two} {
 		if diff := cmp.Diff(want, must[ROT](t)(s.ROT(ctx, want.ID))); diff != "" {
 			t.Errorf("after the changes (-want +got):\n%s", diff)
@@ -61,8 +61,7 @@ func TestROTsThatAreRefused(t *testing.T) {
 		t.Error("a name like an id was taken")
 	}
 	for name, err := range map[string]error{
-		"SetSchedule": s.SetSchedule(ctx, "rot_none", time.Time{}),
-		"SetTrouble":  s.SetTrouble(ctx, "rot_none", Trouble{}, 0, time.Time{}),
+		"SetTrouble": s.SetTrouble(ctx, "rot_none", Trouble{}, 0, time.Time{}),
 	} {
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("%s of none: %v", name, err)

@@ -82,6 +82,8 @@ func sqliteFault(err error) fault {
 		return faultReadOnly
 	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
 		return faultCorrupt
+	case sqlite3.ErrIoErr:
+		return systemFault(e.SystemErrno) // a file beside the database's, as on a full disk
 	default:
 		return faultOther
 	}

@@ -35,6 +35,7 @@ type Store struct {
 	// writing holds one token: writers wait here, with their context, and not
 	// inside SQLite, where they would poll and take the readers' connections.
 	writing chan struct{}
+	pruned  int64 // pruning the log by age has come to this id; begins anew at each start
 	close   func() error
 }
 

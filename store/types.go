@@ -83,6 +83,11 @@ type ROT struct {
 	Failures    int       // rotations that failed since the last success
 	Trouble     Trouble
 	LastAttempt time.Time
+
+	Grace      time.Duration // how long an old token lives on after the last delivery
+	Schedule   Schedule
+	Notified   string // the state that the user was last told; "": none, or that all is well
+	NotifiedAt time.Time
 }
 
 // Step is how far a generation has come. The steps are the journal of a
@@ -102,6 +107,24 @@ const (
 	StepDiscarding Step = "discarding"
 )
 
+// Delivery is a command that is handed every new value of a ROT before the old
+// one dies.
+type Delivery struct {
+	ID      string // dlv_…
+	ROT     string // rot_…
+	Name    string // unique within the ROT
+	Command []string
+	Created time.Time
+
+	Delivered   int       // the newest generation that it has taken; 0: none
+	DeliveredAt time.Time // when
+	Failures    int       // since the last success
+	Next        time.Time // after a failure: when to try again
+	LastAttempt time.Time
+	LastResult  string // why the last attempt failed; empty after a success
+	LastOutput  string // the end of what it printed, redacted
+}
+
 // Generation is one token of a ROT, without its value.
 type Generation struct {
 	ROT       string
@@ -113,4 +136,6 @@ type Generation struct {
 	Created   time.Time // by npm's word; zero before StepCreated
 	Expires   time.Time // by npm's word; zero where it named none
 	Changed   time.Time // when Step was last changed
+	Delivered time.Time // when every delivery had taken a newer one; zero: not yet
+	Hurry     bool      // it leaked: to be revoked without waiting for anything
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"strings"
@@ -60,6 +61,10 @@ Flags:
   --browser PATH        the Chromium to use (default: looked for when needed)
   --browser-no-sandbox  run Chromium without its own sandbox: the only way as
                         root, and nowhere else a good idea
+  --notify CMD          run this, a program and its arguments, when a ROT gets
+                        into trouble or out of it, with a JSON object on its
+                        standard input (default: the desktop shows it). It is
+                        split at spaces and no shell reads it
   --log-level LEVEL     debug, info, warn or error (default: info)
 `
 
@@ -103,6 +108,7 @@ func runDaemon(ctx context.Context, args []string, stdout, stderr io.Writer) int
 		key       = fs.String("key", "keyring", "")
 		browser   = fs.String("browser", "", "")
 		noSandbox = fs.Bool("browser-no-sandbox", false, "")
+		notify    = fs.String("notify", "", "")
 		level     = fs.String("log-level", "info", "")
 	)
 	fs.Usage = func() {}
@@ -117,6 +123,9 @@ func runDaemon(ctx context.Context, args []string, stdout, stderr io.Writer) int
 		return fail(stderr, ipc.ExitUsage, err, "rotd help run lists the flags")
 	}
 	cfg, err := configure(*stateDir, *socket, *key, *level, stderr)
+	if cfg.Notify = strings.Fields(*notify); err == nil && fs.Changed("notify") {
+		err = checkNotify(cfg.Notify)
+	}
 	if err != nil {
 		return fail(stderr, ipc.ExitUsage, err, "rotd help run lists the flags")
 	}
@@ -146,6 +155,18 @@ func configure(stateDir, socket, key, level string, stderr io.Writer) (cfg daemo
 		cfg.Socket, err = ipc.SocketPath(os.Getenv, runtime.GOOS, os.Getuid())
 	}
 	return cfg, err
+}
+
+// checkNotify sees at the start, and not in the night it is needed, that there
+// is such a program.
+func checkNotify(argv []string) error {
+	if len(argv) == 0 {
+		return errors.New("--notify is empty: it is a program and its arguments")
+	}
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return fmt.Errorf("--notify: %w", err)
+	}
+	return nil
 }
 
 // fail says what went wrong, and what to do, on two lines.

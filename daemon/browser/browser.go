@@ -1,4 +1,5 @@
-// Package browser drives one Chromium process and its one tab.
+// Package browser drives one Chromium process and its one tab, or shows a
+// person a window that nobody drives.
 //
 // It promises: the browser is reached over its pipe and listens on nothing; it
 // gets no environment but the few variables it needs, and no secret on its
@@ -66,19 +67,22 @@ type Config struct {
 	Exec      string // the program; empty: Find's
 	NoSandbox bool   // without Chromium's own sandbox: the only way as root
 	Dir       string // where profiles are made; ours alone
-	Visible   bool   // a window, on the display that Env names
+	Visible   bool   // a window, on the display that Display or Env names
 	// Env is the environment to choose the browser's few variables from; nil:
 	// this process's.
 	Env []string
-	Log *slog.Logger // nil: none
+	// Display are the variables, "DISPLAY=:0", that name the display; nil: Env's.
+	Display []string
+	Log     *slog.Logger // nil: none
 }
 
 // Browser is one running Chromium.
 type Browser struct {
 	log     *slog.Logger
 	profile *profile
-	page    *Page
+	page    *Page // nil in a Window
 
+	opts    []chromedp.ExecAllocatorOption
 	ctx     context.Context // chromedp's; ends with the browser
 	life    context.Context // ends when Close or the caller of Start says so
 	kill    context.CancelCauseFunc
@@ -92,6 +96,18 @@ type Browser struct {
 // with ctx; Close must be called all the same. Errors are of the kinds
 // ErrNotFound, ErrRootSandbox and ErrFailed, or wrap the end of ctx.
 func Start(ctx context.Context, c Config) (*Browser, error) {
+	return launch(ctx, c, func(b *Browser) error {
+		b.page = &Page{b: b, patience: controlPatience}
+		b.page.alive, b.page.die = context.WithCancel(b.life)
+		b.release = append(b.release, b.page.die)
+		b.connect(chromedp.WithListener(b.page.observe))
+		return b.page.attach(b.ctx)
+	})
+}
+
+// launch makes a profile for a browser and starts it; begin is what to do
+// until it can be used, and calls connect.
+func launch(ctx context.Context, c Config, begin func(*Browser) error) (*Browser, error) {
 	if runtime.GOOS == "linux" && os.Geteuid() == 0 && !c.NoSandbox {
 		return nil, &Error{Kind: ErrRootSandbox,
 			Message: "Chromium does not run as root with its sandbox",
@@ -114,8 +130,9 @@ func Start(ctx context.Context, c Config) (*Browser, error) {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.life, b.kill = context.WithCancelCause(ctx)
-	if err := b.start(path, append(flags(c, p.dir),
-		chromedp.NoInheritEnv, chromedp.Env(environment(c, env, p)...))); err != nil {
+	b.opts = append(flags(c, p.dir), chromedp.NoInheritEnv, chromedp.Env(environment(c, env, p)...),
+		chromedp.ExecPath(path), chromedp.ModifyCmdFunc(ownGroup))
+	if err := b.start(path, begin); err != nil {
 		cerr := ctx.Err() // before Close, which ends everything
 		_ = b.Close()
 		if cerr != nil {
@@ -126,22 +143,21 @@ func Start(ctx context.Context, c Config) (*Browser, error) {
 	return b, nil
 }
 
-func (b *Browser) start(path string, opts []chromedp.ExecAllocatorOption) error {
-	opts = append(opts, chromedp.ExecPath(path), chromedp.ModifyCmdFunc(ownGroup))
-	actx, endAlloc := chromedp.NewExecAllocator(b.life, opts...)
+// connect makes chromedp's context; the first use of it starts the process.
+func (b *Browser) connect(opts ...chromedp.ContextOption) {
+	actx, endAlloc := chromedp.NewExecAllocator(b.life, b.opts...)
 	// What chromedp logs may quote messages of the browser, and with them what
 	// stands on a page: only its own words are kept.
 	note := func(format string, _ ...any) { b.log.Debug("chromedp", "message", format) }
-	b.page = &Page{b: b, patience: controlPatience}
-	b.page.alive, b.page.die = context.WithCancel(b.life)
-	ctx, endContext := chromedp.NewContext(actx, chromedp.WithLogf(note), chromedp.WithErrorf(note),
-		chromedp.WithListener(b.page.observe))
-	b.ctx, b.release = ctx, []context.CancelFunc{endContext, endAlloc, b.page.die}
+	ctx, endContext := chromedp.NewContext(actx, append(opts, chromedp.WithLogf(note), chromedp.WithErrorf(note))...)
+	b.ctx, b.release = ctx, append([]context.CancelFunc{endContext, endAlloc}, b.release...)
+}
 
+func (b *Browser) start(path string, begin func(*Browser) error) error {
 	began := time.Now()
 	timer := time.AfterFunc(startPatience, func() { b.kill(errLate) })
 	defer timer.Stop()
-	err := b.page.attach(ctx)
+	err := begin(b)
 	switch {
 	case err == nil:
 		b.log.Debug("browser started", "path", path, "took", time.Since(began))
@@ -201,7 +217,7 @@ func reason(err error) string {
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	why := lines[len(lines)-1]
 	for _, line := range lines {
-		if strings.Contains(line, ":FATAL:") {
+		if strings.Contains(line, ":FATAL:") || strings.Contains(line, "$DISPLAY") {
 			why = line
 		}
 	}

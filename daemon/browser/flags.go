@@ -40,7 +40,12 @@ func flags(c Config, profileDir string) []chromedp.ExecAllocatorOption {
 		chromedp.Flag("host-resolver-rules", "MAP "+strings.Join(homes, " ~NOTFOUND, MAP ")+" ~NOTFOUND"),
 		chromedp.WindowSize(1280, 900),
 	}
-	if !c.Visible {
+	if c.Visible {
+		// A person is there and does it all: the page is told so, and the
+		// browser offers to keep nothing and warns of none of the flags here.
+		on = append(on, "disable-save-password-bubble", "test-type")
+		opts = append(opts, chromedp.Flag("disable-blink-features", "AutomationControlled"))
+	} else {
 		on = append(on, "hide-scrollbars", "mute-audio")
 		opts = append(opts, chromedp.Flag("headless", "new"))
 	}
@@ -66,10 +71,19 @@ func environment(c Config, env []string, p *profile) []string {
 		names = append(names[:len(names):len(names)], passedVisible...)
 	}
 	have := make(map[string]string)
-	for _, kv := range env {
-		if k, v, ok := strings.Cut(kv, "="); ok {
-			have[k] = v
+	read := func(env []string) {
+		for _, kv := range env {
+			if k, v, ok := strings.Cut(kv, "="); ok {
+				have[k] = v
+			}
 		}
+	}
+	read(env)
+	if c.Display != nil { // not a mixture of two displays
+		for _, k := range passedVisible {
+			delete(have, k)
+		}
+		read(c.Display)
 	}
 	if have["DISPLAY"] != "" && have["XAUTHORITY"] == "" && have["HOME"] != "" {
 		have["XAUTHORITY"] = filepath.Join(have["HOME"], ".Xauthority") // it moves with HOME otherwise

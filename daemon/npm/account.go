@@ -53,6 +53,9 @@ type Config struct {
 	// opened. A page opens nevertheless where it alone will do, or a passkey
 	// is known.
 	Terminal bool
+	// MaySignIn is asked before each sign-in; its error ends the run. nil: any
+	// time will do.
+	MaySignIn func() error
 	// Progress is told what is being done, a word and a sentence; may be nil.
 	// It must not block, and may be called from another goroutine.
 	Progress  func(name, text string)

@@ -22,7 +22,8 @@ const (
 
 // passPage opens a page of npm's and polls the address that tells its outcome
 // (npm-facts B.3, B.4): a session token or a one-time code. Whichever of the
-// two ends first with a result or an error ends the other.
+// two ends first with a result or an error ends the other; only a window that
+// was closed leaves time for a last look, as its page may have been passed.
 func (a *Account) passPage(ctx context.Context, c call, page, done string) (secret.Text, error) {
 	pageURL, err := a.reg.resolve(c.doing, page)
 	if err != nil {
@@ -32,21 +33,30 @@ func (a *Account) passPage(ctx context.Context, c call, page, done string) (secr
 	if err != nil {
 		return secret.Text{}, err
 	}
-	pctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var passed atomic.Bool
+	pctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var p polling
+	nap, wake := context.WithCancel(pctx)
+	defer wake()
 	ended := make(chan error, 1)
 	creds := a.credentials()
 	go func() {
 		err := a.cfg.Pages.Pass(pctx, pageURL.String(), creds)
-		passed.Store(err == nil)
-		if err != nil {
-			stop()
+		p.passed.Store(err == nil)
+		switch {
+		case errors.Is(err, errClosed):
+			p.closed.Store(true)
+			wake()
+		case err != nil:
+			stop(err)
 		}
 		ended <- err
 	}()
-	token, err := a.poll(pctx, c, doneURL, &passed)
-	stop()
+	token, err := a.poll(pctx, nap, c, doneURL, &p)
+	if err == nil {
+		stop(errPassed)
+	}
+	stop(err)
 	pageErr := <-ended
 	switch {
 	case err == nil:
@@ -59,14 +69,22 @@ func (a *Account) passPage(ctx context.Context, c call, page, done string) (secr
 	return secret.Text{}, err
 }
 
-// poll asks done until it gives a token. 202 means not yet, and names a pause.
-func (a *Account) poll(ctx context.Context, c call, done *url.URL, passed *atomic.Bool) (secret.Text, error) {
+// polling is what a poll is told of its page.
+type polling struct {
+	passed atomic.Bool
+	closed atomic.Bool // by the person
+}
+
+// poll asks done until it gives a token. 202 means not yet, and names a pause,
+// which ends with nap.
+func (a *Account) poll(ctx, nap context.Context, c call, done *url.URL, p *polling) (secret.Text, error) {
 	get := call{doing: c.doing, method: http.MethodGet, path: done.String(), command: c.command}
 	if origin(done) == origin(a.reg.base) {
 		get.bearer = c.bearer
 	}
 	var faults, after int
 	for waited := time.Duration(0); ; {
+		last := p.closed.Load()
 		ans, err := a.reg.do(ctx, get)
 		if err == nil && ans.ok() && ans.status != http.StatusAccepted {
 			return a.doneToken(c.doing, ans)
@@ -79,6 +97,8 @@ func (a *Account) poll(ctx context.Context, c call, done *url.URL, passed *atomi
 		switch {
 		case ctx.Err() != nil:
 			return secret.Text{}, a.stopped(ctx, c.doing, ctx.Err())
+		case last:
+			return secret.Text{}, errClosed
 		case err == nil:
 			faults = 0
 		case errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer) || errors.Is(err, ErrRateLimited):
@@ -88,7 +108,7 @@ func (a *Account) poll(ctx context.Context, c call, done *url.URL, passed *atomi
 		default:
 			return secret.Text{}, err
 		}
-		if passed.Load() {
+		if p.passed.Load() {
 			if after++; after > pollsAfter {
 				return secret.Text{}, &Error{Kind: ErrPage, Message: c.doing + ": npm's page was passed, and the registry does not know of it", Hint: "try again"}
 			}
@@ -101,7 +121,7 @@ func (a *Account) poll(ctx context.Context, c call, done *url.URL, passed *atomi
 		if waited += pause; waited > pageTime {
 			return secret.Text{}, &Error{Kind: ErrNeedsPerson, Message: c.doing + ": nobody passed npm's page within 15 minutes", Hint: "run the command again and pass the check in the window that opens"}
 		}
-		if err := a.cfg.Sleep(ctx, pause); err != nil {
+		if err := a.cfg.Sleep(nap, pause); err != nil && ctx.Err() != nil {
 			return secret.Text{}, a.stopped(ctx, c.doing, err)
 		}
 	}

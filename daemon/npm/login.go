@@ -33,6 +33,11 @@ func (a *Account) SignIn(ctx context.Context) error {
 	if err := a.load(ctx); err != nil {
 		return err
 	}
+	if a.cfg.MaySignIn != nil {
+		if err := a.cfg.MaySignIn(); err != nil {
+			return err
+		}
+	}
 	a.tell("signing in", "signing in at "+a.reg.base.Host)
 	session, err := a.newSession(ctx)
 	if err != nil {
@@ -87,10 +92,13 @@ func closedBy(status int, err error) error {
 
 // couchFirst reports whether the login without a browser is likely to do: the
 // code can be computed, or the person will type it, or nobody is there to pass
-// a page, nor a passkey.
+// a page, nor a passkey. With a window npm's sign-in page asks for less.
 func (a *Account) couchFirst() bool {
 	if a.cfg.Pages == nil {
 		return true
+	}
+	if _, ok := a.cfg.Pages.(*Window); ok {
+		return !a.password.IsZero() && a.factor.key != nil
 	}
 	return !a.password.IsZero() && (a.factor.key != nil || a.typesCodes() || a.passkey == nil && a.cfg.Ask == nil)
 }

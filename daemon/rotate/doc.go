@@ -9,17 +9,20 @@
 //	verified    the registry takes it and it grants what was asked
 //	current     readers get it, and no longer the old one
 //
-// From current on the old generation is retiring until npm refuses its value.
+// From current on the old generation is retiring until npm refuses its value:
+// first every delivery must take the new one, then the grace period runs. A
+// generation that has leaked is revoked without either.
+//
 // A generation that will never be served goes to discarding and ends as
 // abandoned, once npm's listing shows that nothing of its name is left.
 //
 // The engine promises that a failed rotation changes nothing a reader sees,
-// that the old token is revoked only after the new one is served, that nothing
-// npm did not confirm is believed, and that whatever a crash leaves behind is
-// found by its name and revoked: Settle, run at start and by the timer, brings
-// every unfinished generation to its end.
+// that the old token is revoked only after the new one is served and delivered,
+// that nothing npm did not confirm is believed, and that whatever a crash leaves
+// behind is found by its name and revoked: Settle, run at start and by the timer,
+// brings every unfinished generation to its end.
 //
 // It knows no browser, no HTTP and no SQL: an Account stands for npm, a Journal
-// for the database. Its callers see to it that one passcard is worked on by one
+// for the database, a Courier for the commands that deliver. Its callers see to it that one passcard is worked on by one
 // call at a time.
 package rotate

@@ -22,6 +22,10 @@ type Journal interface {
 	Advance(ctx context.Context, rot string, n int, from, to store.Step) error
 	MakeCurrent(ctx context.Context, rot string, n int, next time.Time, shape store.Shape) error
 	Value(ctx context.Context, rot string, n int) (secret.Text, error)
+	Replaced(ctx context.Context, rot string, n int) error
+	Deliveries(ctx context.Context, rot string) ([]store.Delivery, error)
+	Delivered(ctx context.Context, id string, n int, output string) error
+	NotDelivered(ctx context.Context, id, why, output string, next time.Time) error
 }
 
 // Engine runs rotations. All exported fields are required. One Engine serves
@@ -29,6 +33,7 @@ type Journal interface {
 // makes it ask once more after a restart.
 type Engine struct {
 	Journal Journal
+	Courier Courier
 	Now     func() time.Time
 	Sleep   func(ctx context.Context, d time.Duration) error
 	// Jitter is a number in [0,1), drawn anew at each call.
@@ -47,8 +52,10 @@ type Outcome struct {
 	Generation int
 	Expires    time.Time // zero: npm named no expiry
 	Next       time.Time // when to rotate next; zero: never by itself
-	// Lingering says why an older value is not yet known to be refused; nil
-	// when all of them are.
+	// Waiting is what deliveries and grace leave to do later.
+	Waiting Waiting
+	// Lingering says why an older value that was to be revoked is not yet known
+	// to be refused; nil when all of them are.
 	Lingering error
 }
 
@@ -61,9 +68,9 @@ var verifyPauses = []time.Duration{500 * time.Millisecond, time.Second, 2 * time
 const cleanupTime = 30 * time.Second
 
 // Rotate makes a new generation of rot current and retires the old one. The
-// token gets rot.Shape, which becomes the ROT's when it is served. On an
-// error the old generation is served as before. An Outcome with Lingering set
-// is a success: Settle goes on with what is left. So it does with a rotation
+// token gets rot.Shape, which becomes the ROT's when it is served. On an error
+// the old generation is served as before. An Outcome with Lingering or Waiting
+// set is a success: Settle goes on with what is left. So it does with a rotation
 // whose ctx ended or whose journal could not be written.
 func (e *Engine) Rotate(ctx context.Context, npm Account, rot store.ROT, tell Progress) (Outcome, error) {
 	// What an earlier, broken rotation left is thrown away first; what cannot
@@ -96,13 +103,13 @@ func (e *Engine) goOn(ctx context.Context, npm Account, rot store.ROT, g store.G
 		}
 		tell("verified", "it may do what was asked, and no more")
 	}
-	next := Next(e.Now(), g, rot.Shape, e.Jitter())
+	next := Next(e.Now(), g, rot, e.Jitter())
 	if err := e.Journal.MakeCurrent(ctx, rot.ID, g.N, next, rot.Shape); err != nil {
 		return Outcome{}, err
 	}
 	tell("current", fmt.Sprintf("generation %d is served", g.N))
 	out := Outcome{Generation: g.N, Expires: g.Expires, Next: next}
-	out.Lingering = e.retireAll(ctx, npm, rot, tell)
+	out.Waiting, out.Lingering = e.handOver(ctx, npm, rot, true, tell)
 	return out, nil
 }
 

@@ -58,61 +58,83 @@ func TestARotationReplacesTheToken(t *testing.T) {
 	}
 }
 
-// TestEveryFaultAtEveryCall breaks a second rotation at each of its calls, to
-// npm and to the journal, in every way there is. Whatever happens: readers have
-// an accepted token at every instant (world.check), and once the dust has
-// settled npm holds exactly the token that is served.
+// TestEveryFaultAtEveryCall breaks a second rotation, and the settling after it,
+// at each of its calls, to npm, to the journal and to the deliveries, in every
+// way there is. Whatever happens: readers have an accepted token at every instant
+// (world.check), the old one is not revoked before the deliveries and the grace
+// period allow it (world.checkRevocation), and once the dust has settled npm
+// holds exactly the token that is served.
 func TestEveryFaultAtEveryCall(t *testing.T) {
 	names := map[fault]string{lost: "lost", late: "late", refused: "refused", dieAt: "dies before", dieIn: "dies after"}
-	calls := callsOfARotation(t)
-	if len(calls) < 10 {
-		t.Fatalf("a rotation makes only the calls %v", calls)
-	}
-	for at := 1; at <= len(calls); at++ {
-		for f, name := range names {
-			t.Run(fmt.Sprintf("%s at %d %s", name, at, calls[at-1]), func(t *testing.T) {
-				w := newWorld(t)
-				w.rotateOnce()
-				w.restart()
-				w.at, w.fault = at, f
-				_, rerr := w.engine().Rotate(t.Context(), account{w}, w.row(), silent)
-				served := w.row().Current
-				w.restart()
-				w.settle()
-				w.settled()
-				byNPM := strings.HasPrefix(calls[at-1], "npm.") && f != dieAt && f != dieIn
-				if now := w.row().Current; rerr != nil && byNPM && now != served {
-					t.Errorf("a failed rotation (%v) was finished behind the caller's back: %d, then %d", rerr, served, now)
-				}
-				w.rotateOnce()
-				w.settled()
-			})
+	for name, prepare := range map[string]func(*world){
+		"alone":            func(*world) {},
+		"with deliveries":  func(w *world) { w.addDeliveries("a", "b") },
+		"with both":        func(w *world) { w.addDeliveries("a", "b"); w.setGrace(time.Hour) },
+		"of a leaked one":  func(w *world) { w.addDeliveries("a"); w.setGrace(time.Hour); w.leaks = true },
+		"a delivery fails": func(w *world) { w.addDeliveries("a", "b"); w.mends = map[string]int{"b": 2} },
+	} {
+		calls := callsOfARotation(t, prepare)
+		if len(calls) < 10 {
+			t.Fatalf("a rotation makes only the calls %v", calls)
 		}
+		for at := 1; at <= len(calls); at++ {
+			for f, fname := range names {
+				if f == refused && calls[at-1] != "npm.Create" {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s/%s at %d %s", name, fname, at, calls[at-1]), func(t *testing.T) {
+					w := newWorld(t)
+					prepare(w)
+					w.rotateOnce()
+					w.restart()
+					w.at, w.fault = at, f
+					rerr, served := w.rotateAndSettle()
+					w.restart()
+					if err := w.settle(); err != nil {
+						t.Fatalf("does not settle: %v", err)
+					}
+					w.settled()
+					byNPM := strings.HasPrefix(calls[at-1], "npm.") && f != dieAt && f != dieIn
+					if now := w.row().Current; rerr != nil && byNPM && now != served {
+						t.Errorf("a failed rotation (%v) was finished behind the caller's back: %d, then %d", rerr, served, now)
+					}
+					w.rotateOnce()
+					if err := w.settle(); err != nil {
+						t.Fatal(err)
+					}
+					w.settled()
+				})
+			}
+		}
+		t.Logf("%s: %d calls, %d faults each", name, len(calls), len(names))
 	}
-	t.Logf("%d calls, %d faults each", len(calls), len(names))
 }
 
-func callsOfARotation(t *testing.T) []string {
+// rotateAndSettle is a rotation and all that the timer does after it.
+func (w *world) rotateAndSettle() (err error, served int) {
+	w.t.Helper()
+	if w.leaks {
+		w.leak()
+	}
+	_, err = w.engine().Rotate(w.t.Context(), account{w}, w.row(), silent)
+	served = w.row().Current
+	if !w.dead {
+		_ = w.settle()
+	}
+	return err, served
+}
+
+func callsOfARotation(t *testing.T, prepare ...func(*world)) []string {
 	w := newWorld(t)
+	for _, p := range prepare {
+		p(w)
+	}
 	w.rotateOnce()
 	w.restart()
-	w.rotateOnce()
-	return w.history
-}
-
-// settle does what the timer does until nothing is left to do: a look at once,
-// and more when the doubt about a creation is over.
-func (w *world) settle() {
-	w.t.Helper()
-	e := w.engine()
-	var err error
-	for range 3 {
-		if err = e.Settle(w.t.Context(), account{w}, w.row(), silent); err == nil {
-			return
-		}
-		w.now = w.now.Add(3 * time.Minute)
+	if err, _ := w.rotateAndSettle(); err != nil {
+		t.Fatal(err)
 	}
-	w.t.Fatalf("does not settle: %v", err)
+	return w.history
 }
 
 // settled checks that nothing is unfinished and nothing is left over.
@@ -125,6 +147,10 @@ func (w *world) settled() {
 	}
 	if len(open) > 0 {
 		w.t.Errorf("unfinished: %+v", open)
+	}
+	late, err := w.st.Undelivered(w.t.Context())
+	if err != nil || len(late) > 0 {
+		w.t.Errorf("not delivered: %v, %v", late, err)
 	}
 	if live := w.live(); len(live) != 1 {
 		w.t.Errorf("npm holds %d tokens of ours: %v", len(live), live)
@@ -164,11 +190,11 @@ func TestALateRevocationIsAskedForUntilItIsTrue(t *testing.T) {
 	if out.Lingering == nil {
 		t.Fatal("a value that npm still accepts counts as revoked")
 	}
-	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err == nil {
+	if err := w.settle(); err == nil {
 		t.Fatal("settled, though npm still accepts the old value")
 	}
 	delete(w.lag, "key-1")
-	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+	if err := w.settle(); err != nil {
 		t.Fatal(err)
 	}
 	if w.accepts(old) {
@@ -185,7 +211,7 @@ func TestADeletionThatIsOnlySaidIsNotBelieved(t *testing.T) {
 		t.Fatalf("lingering is %v", out.Lingering)
 	}
 	w.deaf = false
-	if err := w.engine().Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+	if err := w.settle(); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
@@ -207,11 +233,11 @@ func TestATokenThatTurnsUpLate(t *testing.T) {
 	}
 	e := w.engine()
 	w.restart()
-	if err := e.Settle(t.Context(), account{w}, w.row(), silent); err == nil {
+	if _, err := e.Settle(t.Context(), account{w}, w.row(), silent); err == nil {
 		t.Fatal("given up at the first look, long after the planning though it was")
 	}
 	w.tokens["late"] = &fakeToken{Token: rotate.Token{Key: "late", Name: planned[0].TokenName, Expires: w.now.AddDate(0, 0, 9)}}
-	if err := e.Settle(t.Context(), account{w}, w.row(), silent); err != nil {
+	if _, err := e.Settle(t.Context(), account{w}, w.row(), silent); err != nil {
 		t.Fatal(err)
 	}
 	w.settled()
@@ -280,7 +306,7 @@ func TestADeletionIsAskedForOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.history = nil
-	if err := e.Settle(t.Context(), account{w}, w.row(), silent); err == nil {
+	if _, err := e.Settle(t.Context(), account{w}, w.row(), silent); err == nil {
 		t.Fatal("settled, though npm still accepts the old value")
 	}
 	for _, call := range w.history {
@@ -299,36 +325,4 @@ func indexOf(t *testing.T, calls []string, name string) int {
 	}
 	t.Fatalf("no call %s in %v", name, calls)
 	return 0
-}
-
-func TestWhen(t *testing.T) {
-	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-	days := func(n float64) time.Time { return now.Add(time.Duration(n * 24 * float64(time.Hour))) }
-	for _, c := range []struct {
-		name    string
-		created time.Time
-		expires time.Time
-		asked   int
-		jitter  float64
-		want    time.Time
-	}{
-		{"two thirds", now, days(90), 90, 0, days(60)},
-		{"earlier by jitter", now, days(90), 90, 1, days(60 - 4.5)},
-		{"no expiry of npm's: what was asked", now, time.Time{}, 30, 0, days(20)},
-		{"none at all", now, time.Time{}, 0, 0, time.Time{}},
-		{"already expired", time.Time{}, days(-1), 0, 0, now},
-		{"by npm's clock, not by ours", days(-5), days(85), 90, 0, days(60)},
-	} {
-		if got := rotate.Next(now, store.Generation{Created: c.created, Expires: c.expires}, store.Shape{ExpiresDays: c.asked}, c.jitter); !got.Equal(c.want) {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
-	}
-	for failures, want := range map[int]time.Duration{1: time.Minute, 2: 2 * time.Minute, 5: 16 * time.Minute, 9: 256 * time.Minute, 10: 6 * time.Hour, 1000: 6 * time.Hour} {
-		if got := rotate.Retry(now, failures, 0, 0).Sub(now); got != want {
-			t.Errorf("after %d failures: %v, want %v", failures, got, want)
-		}
-	}
-	if got := rotate.Retry(now, 1, time.Hour, 0.5).Sub(now); got != time.Hour {
-		t.Errorf("npm asked for an hour, got %v", got)
-	}
 }

@@ -25,12 +25,13 @@ var errAccepted = errors.New("npm has deleted the old token and still accepts it
 // Settle brings the unfinished generations of rot to their end: an interrupted
 // rotation goes on where it stopped, what will never be served is revoked, and
 // old values are asked for until npm refuses them. It is safe to call at any
-// time and does nothing when all is settled. The error joins what is left to do;
-// an interrupted rotation that had to be undone is none.
-func (e *Engine) Settle(ctx context.Context, npm Account, rot store.ROT, tell Progress) error {
+// time and does nothing when all is settled. What waits for its time, a delivery
+// to be tried again or the end of a grace period, is told apart from the error,
+// which joins what failed; an interrupted rotation that had to be undone is none.
+func (e *Engine) Settle(ctx context.Context, npm Account, rot store.ROT, tell Progress) (Waiting, error) {
 	open, err := e.Journal.Generations(ctx, rot.ID, store.StepCreated, store.StepVerified)
 	if err != nil {
-		return err
+		return Waiting{}, err
 	}
 	// Only the newest is worth serving; sweep takes the others.
 	if n := len(open); n > 0 && open[n-1].N > rot.Current {
@@ -40,7 +41,9 @@ func (e *Engine) Settle(ctx context.Context, npm Account, rot store.ROT, tell Pr
 			e.Log.Warn("an interrupted rotation is undone", "rot", rot.ID, "generation", newest.N, "err", err)
 		}
 	}
-	return errors.Join(e.sweep(ctx, npm, rot), e.retireAll(ctx, npm, rot, tell))
+	serr := e.sweep(ctx, npm, rot)
+	wait, err := e.handOver(ctx, npm, rot, false, tell)
+	return wait, errors.Join(serr, err)
 }
 
 // sweep throws away every generation of rot that is not to be served.
@@ -132,25 +135,16 @@ func listed(ctx context.Context, npm Account, fits func(Token) bool) (*Token, er
 	return nil, nil
 }
 
-// retireAll revokes the old generations of rot.
-func (e *Engine) retireAll(ctx context.Context, npm Account, rot store.ROT, tell Progress) error {
-	old, err := e.Journal.Generations(ctx, rot.ID, store.StepRetiring)
-	if err != nil {
-		return err
+// retire revokes an old generation and says so.
+func (e *Engine) retire(ctx context.Context, npm Account, g store.Generation, tell Progress) error {
+	if err := e.revoke(ctx, npm, g); err != nil {
+		return fmt.Errorf("generation %d: %w", g.N, err)
 	}
-	var errs []error
-	for _, g := range old {
-		if err := e.retire(ctx, npm, g); err != nil {
-			errs = append(errs, fmt.Errorf("generation %d: %w", g.N, err))
-			continue
-		}
-		tell("revoked", fmt.Sprintf("npm refuses generation %d", g.N))
-	}
-	return errors.Join(errs...)
+	tell("revoked", fmt.Sprintf("npm refuses generation %d", g.N))
+	return nil
 }
 
-// retire revokes an old generation and closes it.
-func (e *Engine) retire(ctx context.Context, npm Account, g store.Generation) error {
+func (e *Engine) revoke(ctx context.Context, npm Account, g store.Generation) error {
 	if err := e.kill(ctx, npm, g); err != nil {
 		return err
 	}

@@ -67,6 +67,40 @@ func Override(src []byte, registry string, value secret.Text) ([]byte, Report, e
 	return set(src, registry, value, true)
 }
 
+// Cut returns src without the line that sets a registry's token. A line that
+// Edit would leave alone is left alone, with the same error.
+func Cut(src []byte, registry string) ([]byte, Report, error) {
+	scope, err := scope(registry)
+	if err != nil {
+		return nil, Report{}, err
+	}
+	text := string(src)
+	settings := parse(text)
+	rep := Report{Key: scope + tokenSetting}
+	at := find(settings, scope, &rep)
+	slices.Sort(rep.Others)
+	if at < 0 {
+		return src, rep, nil
+	}
+	s := settings[at]
+	if err := s.untouchable(text, rep.Key, false); err != nil {
+		return nil, Report{}, err
+	}
+	rep.Line, rep.Changed = s.line, true
+	return []byte(text[:s.start] + text[s.next:]), rep, nil
+}
+
+// untouchable says why the setting's value is not ours to change.
+func (s setting) untouchable(text, key string, override bool) error {
+	switch spelled := text[s.valueAt:s.valueEnd]; {
+	case s.list:
+		return &ListError{Key: key, Line: s.line}
+	case strings.Contains(spelled, "${") && !override:
+		return &PlaceholderError{Key: key, Line: s.line, Placeholder: spelled}
+	}
+	return nil
+}
+
 // AddRegistry returns src with registry as the default one, unless src names
 // one already.
 func AddRegistry(src []byte, registry string) []byte {
@@ -103,12 +137,10 @@ func set(src []byte, registry string, value secret.Text, override bool) ([]byte,
 	}
 	s := settings[at]
 	rep.Line = s.line
-	switch spelled := text[s.valueAt:s.valueEnd]; {
-	case s.list:
-		return nil, Report{}, &ListError{Key: rep.Key, Line: s.line}
-	case strings.Contains(spelled, "${") && !override:
-		return nil, Report{}, &PlaceholderError{Key: rep.Key, Line: s.line, Placeholder: spelled}
-	case s.hasValue && s.value == value.Reveal():
+	if err := s.untouchable(text, rep.Key, override); err != nil {
+		return nil, Report{}, err
+	}
+	if s.hasValue && s.value == value.Reveal() {
 		return src, rep, nil
 	}
 	equal := ""

@@ -37,6 +37,19 @@ const lockTime = 10 * time.Second
 // noticed when they write between our reading and our writing, and the edit is
 // done again on what they wrote.
 func Update(path, registry string, value secret.Text) (Report, error) {
+	return change(path, func(src []byte) ([]byte, Report, error) { return Edit(src, registry, value) })
+}
+
+// Remove takes a registry's token out of the file at path, as Cut does, and with
+// the care of Update. A file that is not there is right already.
+func Remove(path, registry string) (Report, error) {
+	return change(path, func(src []byte) ([]byte, Report, error) { return Cut(src, registry) })
+}
+
+// editor makes of a file what it is to be.
+type editor func(src []byte) ([]byte, Report, error)
+
+func change(path string, edit editor) (Report, error) {
 	real, err := resolve(path)
 	if err != nil {
 		return Report{}, err
@@ -48,7 +61,7 @@ func Update(path, registry string, value secret.Text) (Report, error) {
 	defer unlock()
 	sweep(filepath.Dir(real))
 	for range 10 {
-		rep, again, err := updateOnce(real, registry, value)
+		rep, again, err := updateOnce(real, edit)
 		if err != nil {
 			return Report{}, err
 		}
@@ -63,12 +76,12 @@ func Update(path, registry string, value secret.Text) (Report, error) {
 // beforeRename lets a test change the file at the last moment.
 var beforeRename = func() {}
 
-func updateOnce(path, registry string, value secret.Text) (rep Report, again bool, err error) {
+func updateOnce(path string, edit editor) (rep Report, again bool, err error) {
 	src, fi, err := read(path)
 	if err != nil {
 		return rep, false, err
 	}
-	out, rep, err := Edit(src, registry, value)
+	out, rep, err := edit(src)
 	if err != nil {
 		return rep, false, err
 	}

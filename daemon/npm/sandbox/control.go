@@ -159,6 +159,7 @@ func (s *Sandbox) controlRoutes(mux *http.ServeMux) {
 		s.requests = nil
 		w.WriteHeader(http.StatusNoContent)
 	})
+	control("GET /-/sandbox/accepts", s.getAccepts)
 	control("POST /-/sandbox/sign-out", func(w http.ResponseWriter, _ *http.Request) {
 		s.signOut()
 		w.WriteHeader(http.StatusNoContent)
@@ -175,9 +176,22 @@ func (s *Sandbox) controlRoutes(mux *http.ServeMux) {
 	control("POST /-/sandbox/packages", s.seedPackage)
 	for _, method := range []string{"GET ", "POST "} {
 		control(method+controlPrefix, func(w http.ResponseWriter, _ *http.Request) {
-			refuse(w, http.StatusNotFound, "the sandbox has tokens, switches, mail, security-key, requests, clock, packages and sign-out here")
+			refuse(w, http.StatusNotFound, "the sandbox has tokens, accepts, switches, mail, security-key, requests, clock, packages and sign-out here")
 		})
 	}
+}
+
+// getAccepts says whether the registry takes the bearer's value at this moment,
+// whatever faults there are, and when the value was revoked.
+func (s *Sandbox) getAccepts(w http.ResponseWriter, r *http.Request) {
+	_, why := s.caller(r)
+	var revoked *time.Time
+	for _, t := range s.state.Tokens {
+		if r.Header.Get("Authorization") == "Bearer "+t.Value {
+			revoked = t.Revoked
+		}
+	}
+	answerJSON(w, http.StatusOK, map[string]any{"accepted": why == accepted, "revoked": revoked})
 }
 
 func (s *Sandbox) setSwitches(w http.ResponseWriter, r *http.Request) {

@@ -118,6 +118,58 @@ func TestCreatedAndCut(t *testing.T) {
 	}
 }
 
+// A held answer has taken effect; a late effect comes when nobody waits for it
+// any more. Both are npm at work while rotd is killed.
+func TestHeldAndLate(t *testing.T) {
+	s, base := start(t, withTOTP)
+	session := couchLogin(t, base, code(t))
+	client := &http.Client{Timeout: 150 * time.Millisecond}
+	for i, kind := range []string{sandbox.FaultSlow, sandbox.FaultHold, sandbox.FaultLate} {
+		set(t, s, `{"faults":[{"method":"POST","path":"/-/npm/v1/tokens","count":1,"kind":"`+kind+`","delay_ms":400}]}`)
+		b, err := json.Marshal(publishShape(kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequest("POST", base+"/-/npm/v1/tokens", strings.NewReader(string(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", bearer(session))
+		req.Header.Set("npm-otp", code(t))
+		if resp, err := client.Do(req); err == nil {
+			resp.Body.Close()
+			t.Errorf("%s: %s", kind, resp.Status)
+		}
+		if got, want := len(s.Tokens()), []int{0, 1, 1}[i]; got != want {
+			t.Errorf("%s: %d tokens when the client has gone, want %d", kind, got, want)
+		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(s.Tokens()) != 2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the late token does not come")
+		}
+	}
+}
+
+// The control path knows what the registry takes, whatever its faults are.
+func TestAccepts(t *testing.T) {
+	s, base := start(t, withTOTP)
+	session := couchLogin(t, base, code(t))
+	value := create(t, base, session, code(t), publishShape("t"))
+	set(t, s, `{"faults":[{"path":"/","count":-1,"kind":"cut"}]}`)
+	accepts := func() map[string]any {
+		return call(t, "GET", base+"/-/sandbox/accepts", nil, "Authorization", bearer(value)).json(t)
+	}
+	if got := accepts(); got["accepted"] != true || got["revoked"] != nil {
+		t.Errorf("%v", got)
+	}
+	set(t, s, `{"faults":[]}`)
+	call(t, "DELETE", base+"/-/npm/v1/tokens/token/"+s.Tokens()[0].Key, nil, "Authorization", bearer(session), "npm-otp", code(t))
+	if got := accepts(); got["accepted"] != false || got["revoked"] == nil {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestRequestLog(t *testing.T) {
 	s, base := start(t, withTOTP)
 	session := couchLogin(t, base, code(t))

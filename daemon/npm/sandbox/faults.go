@@ -18,11 +18,13 @@ const (
 	FaultTruncate = "truncate"  // it takes effect, half of the answer's body arrives
 	FaultGarble   = "garble"    // it takes effect, the answer's body is not JSON
 	FaultSlow     = "slow"      // the answer comes after DelayMS
+	FaultHold     = "hold"      // it takes effect at once, the answer comes after DelayMS
+	FaultLate     = "late"      // it takes effect after DelayMS, even when the client is gone
 )
 
 // Fault is one kind of bad day, for the next Count requests that fit. The
-// first fault in the list that fits is the one that happens. The control paths
-// never fail.
+// first fault in the list that fits is the one that happens; one of kind slow
+// without a delay lets its requests pass. The control paths never fail.
 type Fault struct {
 	Method string `json:"method,omitempty"` // empty: any
 	Path   string `json:"path"`             // prefix of the path
@@ -32,11 +34,11 @@ type Fault struct {
 	Status     int    `json:"status,omitempty"`      // FaultStatus; 0 is 500
 	Body       string `json:"body,omitempty"`        // FaultStatus; empty: an error in JSON
 	RetryAfter int    `json:"retry_after,omitempty"` // seconds; FaultStatus
-	DelayMS    int    `json:"delay_ms,omitempty"`    // before the answer, whatever the kind
+	DelayMS    int    `json:"delay_ms,omitempty"`    // before the effect and the answer, save for FaultHold
 }
 
 func (f *Fault) check() error {
-	kinds := []string{FaultStatus, FaultCut, FaultCutAfter, FaultTruncate, FaultGarble, FaultSlow}
+	kinds := []string{FaultStatus, FaultCut, FaultCutAfter, FaultTruncate, FaultGarble, FaultSlow, FaultHold, FaultLate}
 	if !slices.Contains(kinds, f.Kind) {
 		return fmt.Errorf("the kind of a fault is one of %q, not %q", kinds, f.Kind)
 	}
@@ -72,8 +74,19 @@ func (s *Sandbox) takeFault(r *http.Request) Fault {
 	return Fault{}
 }
 
-// wait is false when the client went away meanwhile.
+// wait waits before the request takes effect. It is false when the client went
+// away meanwhile and nothing is to happen any more.
 func (f Fault) wait(ctx context.Context) bool {
+	switch f.Kind {
+	case FaultHold:
+		return true
+	case FaultLate:
+		ctx = context.WithoutCancel(ctx)
+	}
+	return f.pause(ctx)
+}
+
+func (f Fault) pause(ctx context.Context) bool {
 	if f.DelayMS <= 0 {
 		return true
 	}

@@ -151,6 +151,9 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.handle(out, r)
 	}
 	s.record(r, out.code())
+	if fault.Kind == FaultHold {
+		fault.pause(r.Context())
+	}
 	fault.deliver(w, out)
 }
 

@@ -1,0 +1,105 @@
+package browser
+
+import (
+	"context"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+)
+
+// windowTick is how often a window is looked for.
+const windowTick = 250 * time.Millisecond
+
+// Window is an ordinary browser window, which a person uses. Nothing is
+// attached to its pages: over the pipe only the browser itself is asked, for
+// its cookies and for the list of its tabs, and what is typed never passes
+// through us. It ends like a Browser, by Close.
+type Window struct{ b *Browser }
+
+// OpenWindow opens an empty window on the display that c names. The errors are
+// Start's.
+func OpenWindow(ctx context.Context, c Config) (*Window, error) {
+	c.Visible = true
+	b, err := launch(ctx, c, func(b *Browser) error {
+		b.connect()
+		_, err := chromedp.CallBrowser(b.ctx, browser.SetDownloadBehavior,
+			browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorDeny})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Window{b}, nil
+}
+
+// SetCookies is Browser.SetCookies; call it before Show.
+func (w *Window) SetCookies(ctx context.Context, session []byte) error {
+	return w.b.SetCookies(ctx, session)
+}
+
+// Cookies is Browser.Cookies.
+func (w *Window) Cookies(ctx context.Context) ([]byte, error) { return w.b.Cookies(ctx) }
+
+// Show opens an address, in place of what the window shows, and does not wait
+// for the page.
+func (w *Window) Show(ctx context.Context, address string) error {
+	err := w.show(ctx, address)
+	return w.b.failure(ctx, w.b.ctx, "open a page in a window", err)
+}
+
+// show makes a tab for the address and closes the others: to navigate one it
+// would have to be attached to.
+func (w *Window) show(ctx context.Context, address string) error {
+	old, err := w.tabs(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := cdp.Call(ctx, w.chromium(), target.CreateTarget, target.CreateTargetParams{URL: address}); err != nil {
+		return err
+	}
+	for _, t := range old {
+		if _, err := cdp.Call(ctx, w.chromium(), target.CloseTarget, target.CloseTargetParams{TargetID: t.TargetID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Wait returns nil when the window has been closed or the browser has ended,
+// and otherwise at the end of ctx with its error.
+func (w *Window) Wait(ctx context.Context) error {
+	tick := time.NewTicker(windowTick)
+	defer tick.Stop()
+	for {
+		tabs, err := w.tabs(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && len(tabs) == 0, err != nil && !passing(err):
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-w.b.ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// tabs lists them without attaching to any.
+func (w *Window) tabs(ctx context.Context) ([]*target.Info, error) {
+	res, err := cdp.Call(ctx, w.chromium(), target.GetTargets,
+		target.GetTargetsParams{Filter: target.Filter{{Type: "page"}}})
+	if err != nil {
+		return nil, err
+	}
+	return res.TargetInfos, nil
+}
+
+func (w *Window) chromium() *chromedp.Browser { return chromedp.FromContext(w.b.ctx).Browser }
+
+// Close is Browser.Close.
+func (w *Window) Close() error { return w.b.Close() }

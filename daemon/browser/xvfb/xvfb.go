@@ -1,0 +1,153 @@
+// Package xvfb is a display and a person's hands, for tests of what happens in
+// a window: an X server without a screen, and xdotool at its keyboard.
+package xvfb
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// patience bounds how long a window is waited for.
+const patience = 30 * time.Second
+
+// Display is an X server that ends with the test.
+type Display struct {
+	t    testing.TB
+	Name string // ":7"
+}
+
+// Start starts an X server. It fails the test where Xvfb or xdotool is missing.
+func Start(t testing.TB) *Display {
+	t.Helper()
+	for _, tool := range []string{"Xvfb", "xdotool"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%s is not installed: run .ci/tools.sh test", tool)
+		}
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp")
+	cmd.ExtraFiles = []*os.File{in}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	_ = in.Close()
+	number, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("Xvfb did not start: %v", err)
+	}
+	return &Display{t, ":" + strings.TrimSpace(number)}
+}
+
+// Env are the variables that name the display.
+func (d *Display) Env() []string { return []string{"DISPLAY=" + d.Name} }
+
+// Window waits for a window whose title holds text, gives it the keyboard and
+// returns its id.
+func (d *Display) Window(title string) (id string) {
+	d.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		if all := d.Windows(title); len(all) > 0 {
+			id = all[len(all)-1]
+			break
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("no window %q within %s; there are %q", title, patience, d.titles())
+		}
+	}
+	d.do(nil, "windowfocus", "--sync", id)
+	return id
+}
+
+// Windows are those now on the display whose title holds text.
+func (d *Display) Windows(title string) []string {
+	out, _ := d.command("search", "--onlyvisible", "--name", title).Output() // 1 where there is none
+	return strings.Fields(string(out))
+}
+
+func (d *Display) titles() (all []string) {
+	for _, id := range d.Windows(".") {
+		out, _ := d.command("getwindowname", id).Output()
+		all = append(all, strings.TrimSpace(string(out)))
+	}
+	return all
+}
+
+// Gone waits until no window has text in its title.
+func (d *Display) Gone(title string) {
+	d.t.Helper()
+	if !d.leaves(title, patience) {
+		d.t.Fatalf("the window %q is still there after %s", title, patience)
+	}
+}
+
+// Type types text into what has the keyboard. The text is in no command line.
+func (d *Display) Type(text string) {
+	d.t.Helper()
+	d.do([]byte(text), "type", "--file", "-")
+}
+
+// Page is one that the person knows: part of its title, and what to type.
+type Page struct {
+	Title string
+	Text  func() string
+}
+
+// Enter types into the pages, whichever is there, until done. What is typed
+// before a page is ready is lost, and typed again.
+func (d *Display) Enter(done func() bool, pages ...Page) {
+	d.t.Helper()
+	for deadline := time.Now().Add(2 * patience); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the pages come to no end; there are %q", d.titles())
+		}
+		for _, p := range pages {
+			if ids := d.Windows(p.Title); len(ids) > 0 && d.command("windowfocus", ids[0]).Run() == nil {
+				d.Key("ctrl+a")
+				d.Type(p.Text())
+				d.leaves(p.Title, 2*time.Second)
+			}
+		}
+	}
+}
+
+// leaves reports whether the title goes away within a time.
+func (d *Display) leaves(title string, within time.Duration) bool {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if len(d.Windows(title)) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Key presses keys by their X names, such as Return and ctrl+w.
+func (d *Display) Key(names ...string) {
+	d.t.Helper()
+	d.do(nil, append([]string{"key"}, names...)...)
+}
+
+func (d *Display) do(stdin []byte, args ...string) {
+	d.t.Helper()
+	cmd := d.command(args...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		d.t.Fatalf("xdotool %s: %v: %s", args[0], err, out)
+	}
+}
+
+func (d *Display) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("xdotool", args...)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("DISPLAY=%s", d.Name))
+	return cmd
+}

@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"rotd/ipc"
+	"rotd/store"
+)
+
+// Notice is what the user is told of a ROT that has got into trouble, or out of
+// it. A command of --notify reads it as JSON. It never holds a secret.
+type Notice struct {
+	State    string     `json:"state"` // one of the ipc.State words; ipc.StateOK: it is well again
+	ROT      string     `json:"rot"`   // rot://rot_…
+	Name     string     `json:"name,omitempty"`
+	Registry string     `json:"registry"`
+	Username string     `json:"username"`
+	Expires  *time.Time `json:"expires,omitempty"` // of the token that is served
+	Next     *time.Time `json:"next,omitempty"`    // when rotd tries again
+	Error    *ipc.Error `json:"error,omitempty"`
+	Title    string     `json:"title"` // a few words
+	Text     string     `json:"text"`  // a sentence or two
+}
+
+// notifier tells the user. It gives up when ctx ends.
+type notifier func(ctx context.Context, notices []Notice) error
+
+// notifyTime bounds the telling of what one look has found.
+const notifyTime = time.Minute
+
+// From nagFrom before its expiry on, a token whose trouble lasts is told of once
+// in nagEvery.
+const (
+	nagFrom  = 14 * day
+	nagEvery = day
+)
+
+// tellChanges tells the user what has changed since the last look. What was told
+// is kept first: after a crash one message may be missing, and none comes twice.
+// Only the timer calls it.
+func (d *Daemon) tellChanges(ctx context.Context) error {
+	st := d.store.Load()
+	if d.notify == nil {
+		return nil
+	}
+	views, err := d.rotViews(ctx, st)
+	if err != nil {
+		return err
+	}
+	rots, err := st.ROTs(ctx)
+	if err != nil {
+		return err
+	}
+	told := make(map[string]store.ROT, len(rots))
+	for _, r := range rots {
+		told[rotRef(r.ID)] = r
+	}
+	var notices []Notice
+	for _, v := range views {
+		r := told[v.Ref]
+		if !worthTelling(d.cfg.Now(), r, v) {
+			continue
+		}
+		state := v.State
+		if state == ipc.StateOK {
+			state = ""
+		}
+		if err := st.SetNotified(ctx, r.ID, state); err != nil {
+			return err
+		}
+		notices = append(notices, d.noticeOf(v))
+	}
+	if len(notices) == 0 {
+		return nil
+	}
+	d.work.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, notifyTime)
+		defer cancel()
+		d.telling.Lock() // one after the other, in their order
+		defer d.telling.Unlock()
+		if err := d.notify(ctx, notices); err != nil {
+			d.cfg.Log.Warn("the user could not be told", "of", notices[0].Title, "notices", len(notices), "err", err)
+		}
+	})
+	return nil
+}
+
+// worthTelling decides whether to tell of a ROT: when its state is another than
+// was told last, and again where its token's end comes near.
+func worthTelling(now time.Time, r store.ROT, v ipc.ROT) bool {
+	switch v.State {
+	case ipc.StateOK:
+		return r.Notified != ""
+	case ipc.StateFailing, ipc.StateNeedsApproval, ipc.StateExpired:
+	default:
+		return false
+	}
+	switch {
+	case r.Current == 0:
+		return false // whoever made it was there
+	case r.Notified != v.State:
+		return true
+	case r.Schedule.Paused || v.Expires == nil || v.Expires.Sub(now) > nagFrom:
+		return false
+	}
+	return now.Sub(r.NotifiedAt).Abs() >= nagEvery // a clock may have been set
+}
+
+func (d *Daemon) noticeOf(v ipc.ROT) Notice {
+	n := Notice{
+		State: v.State, ROT: v.Ref, Name: v.Name, Registry: v.Registry, Username: v.Username,
+		Expires: v.Expires, Next: v.Next, Error: v.LastError,
+	}
+	name := v.Name
+	if name == "" {
+		name = v.Ref
+	}
+	var text []string
+	if v.LastError != nil {
+		text = append(text, v.LastError.Message)
+	}
+	switch v.State {
+	case ipc.StateOK:
+		n.Title = name + " is well again"
+		text = append(text, fmt.Sprintf("generation %d is served", v.Generation))
+	case ipc.StateFailing:
+		n.Title = name + " cannot be rotated"
+		if v.ExpiresBeforeNext {
+			text = append(text, "its token expires before the next try: rot rotate "+name)
+		}
+	case ipc.StateNeedsApproval:
+		n.Title = name + " needs you"
+		text = append(text, "run: rot rotate "+name)
+	case ipc.StateExpired:
+		n.Title = "the token of " + name + " has expired"
+		text = append(text, "run: rot rotate "+name)
+	}
+	if v.Expires != nil && v.State != ipc.StateOK {
+		text = append(text, "expiry: "+v.Expires.Local().Format("2006-01-02 15:04 MST"))
+	}
+	n.Title = "rotd: " + n.Title
+	n.Text = strings.Join(text, "\n")
+	return n
+}

@@ -1,0 +1,146 @@
+package npm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"rotd/daemon/browser"
+	"rotd/ipc/secret"
+	"rotd/store"
+)
+
+// WindowTime is how long a person gets in a window.
+const WindowTime = 10 * time.Minute
+
+// Window has a person pass pages of npm's site, in an ordinary browser window
+// with the passcard's website session. It enters nothing and sees nothing of
+// what is entered: that the check was passed, the registry tells.
+type Window struct {
+	Browser browser.Config // its Display names the person's
+	Keep    Keeper         // nil: every window begins signed out
+	Log     *slog.Logger   // nil: none
+	// Gone is closed when whoever asked for the window has left; may be nil.
+	Gone <-chan struct{}
+	Tell func(name, text string) // told that it is open; may be nil
+	Time time.Duration           // 0: WindowTime
+}
+
+var _ Pages = (*Window)(nil)
+
+var (
+	// errPassed ends the context of a page whose outcome has come.
+	errPassed = errors.New("the page was passed")
+	// errClosed: the person has closed the window, having passed the page or
+	// not. The registry knows.
+	errClosed = &Error{Kind: ErrNeedsPerson, Message: passing + ": the window was closed before the check was passed; nothing was changed", Hint: "run the command again and pass the check in the window; it closes by itself"}
+)
+
+// Pass shows url until ctx ends, which it does when the page's outcome has
+// come; the session is kept then. It returns an *Error of the kind
+// ErrNeedsPerson when the window is closed, nobody does anything in its time,
+// or whoever asked for it has left, and the *browser.Error of a browser that
+// is missing or failed. c is not used.
+func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
+	log := w.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	// The window outlives ctx for as long as it takes to save the session.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	stop := context.AfterFunc(ctx, end)
+	win, err := browser.OpenWindow(life, w.Browser)
+	if !stop() { // ctx has ended, and the browser with it
+		if err == nil {
+			_ = win.Close()
+		}
+		return fmt.Errorf("%s: %w", passing, ctx.Err())
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := win.Close(); err != nil {
+			log.Warn("the browser left something behind", "err", err)
+		}
+	}()
+	w.restore(ctx, win, log)
+	if err := win.Show(ctx, url); err != nil {
+		return err
+	}
+	if w.Tell != nil {
+		w.Tell("window", "pass npm's check in the browser window; it closes by itself")
+	}
+	err = w.wait(ctx, win)
+	if errors.Is(context.Cause(ctx), errPassed) {
+		tidy, cancel := context.WithTimeout(life, tidyTime)
+		defer cancel()
+		w.keep(tidy, win, log)
+	}
+	return err
+}
+
+// wait waits for what ends the window.
+func (w *Window) wait(ctx context.Context, win *browser.Window) error {
+	most := w.Time
+	if most == 0 {
+		most = WindowTime
+	}
+	late := &Error{Kind: ErrNeedsPerson, Message: fmt.Sprintf("%s: nobody passed the check within %s; nothing was changed", passing, most), Hint: "run the command again when there is time for it"}
+	gone := &Error{Kind: ErrNeedsPerson, Message: passing + ": the command that asked for it was ended; nothing was changed", Hint: "run the command again and pass the check in the window"}
+	open, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	timer := time.AfterFunc(most, func() { end(late) })
+	defer timer.Stop()
+	left := w.Gone
+	go func() {
+		select {
+		case <-left:
+			end(gone)
+		case <-open.Done():
+		}
+	}()
+	err := win.Wait(open)
+	var why *Error
+	switch cause := context.Cause(open); {
+	case err == nil:
+		return errClosed
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", passing, ctx.Err())
+	case errors.As(cause, &why):
+		return why
+	}
+	return err
+}
+
+// restore puts the session of the last visit into the window. One that cannot
+// be used costs a sign-in, no more.
+func (w *Window) restore(ctx context.Context, win *browser.Window, log *slog.Logger) {
+	if w.Keep == nil {
+		return
+	}
+	session, err := w.Keep.Secret(ctx, store.KindCookies)
+	if err == nil && !session.IsZero() {
+		err = win.SetCookies(ctx, []byte(session.Reveal()))
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		log.Warn("the website session was not restored", "err", err)
+	}
+}
+
+// keep seals the session.
+func (w *Window) keep(ctx context.Context, win *browser.Window, log *slog.Logger) {
+	if w.Keep == nil {
+		return
+	}
+	session, err := win.Cookies(ctx)
+	if err == nil {
+		err = w.Keep.PutSecret(ctx, store.KindCookies, secret.New(string(session)))
+	}
+	if err != nil {
+		log.Warn("the website session was not kept", "err", err)
+	}
+}

@@ -1,0 +1,52 @@
+package npmrc
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"rotd/ipc/secret"
+)
+
+func TestCut(t *testing.T) {
+	const registry = "http://localhost:4873/"
+	for src, want := range map[string]string{
+		"": "",
+		"a=1\n//localhost:4873/:_authToken=npm_EXAMPLE\nb=2\n":                "a=1\nb=2\n",
+		"a=1\r\n//localhost:4873/:_authToken = npm_EXAMPLE ; mine\r\nb=2\r\n": "a=1\r\nb=2\r\n",
+		"//localhost:4873/:_authToken=npm_EXAMPLE":                            "",
+		"//localhost:4874/:_authToken=npm_EXAMPLE\n":                          "//localhost:4874/:_authToken=npm_EXAMPLE\n",
+	} {
+		got, rep, err := Cut([]byte(src), registry)
+		if err != nil || string(got) != want || rep.Changed != (src != want) {
+			t.Errorf("%q became %q, %+v, %v", src, got, rep, err)
+		}
+	}
+	var placeholder *PlaceholderError
+	if _, _, err := Cut([]byte("//localhost:4873/:_authToken=${T}\n"), registry); !errors.As(err, &placeholder) {
+		t.Errorf("a placeholder: %v", err)
+	}
+	if _, _, err := Cut(nil, "nonsense"); !errors.Is(err, ErrRegistry) {
+		t.Errorf("nonsense: %v", err)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".npmrc")
+	if rep, err := Remove(path, "http://localhost:4873"); err != nil || rep.Changed {
+		t.Errorf("of no file: %+v, %v", rep, err)
+	}
+	if err := os.WriteFile(path, []byte("a=1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Update(path, "http://localhost:4873", secret.New("npm_EXAMPLE")); err != nil {
+		t.Fatal(err)
+	}
+	if rep, err := Remove(path, "http://localhost:4873"); err != nil || !rep.Changed || rep.Path != path {
+		t.Errorf("%+v, %v", rep, err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "a=1\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
