@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,8 +24,7 @@ const never = 600_000 // milliseconds
 // flight: before it took effect, after it did, and where npm sets to it only
 // when the daemon is dead already.
 func TestKilledAtEveryCall(t *testing.T) {
-	calls := callsOfRotation(t)
-	for i, call := range calls {
+	for i, call := range callsOfRotation(t, (*ground).signedIn) {
 		kinds := []string{sandbox.FaultSlow, sandbox.FaultHold}
 		if call.Method != "GET" {
 			kinds = append(kinds, sandbox.FaultLate)
@@ -42,6 +42,26 @@ func TestKilledAtEveryCall(t *testing.T) {
 					g.await(20*time.Second, "the late token", func() bool { return len(g.tokens()) > made })
 					g.stop()
 				}
+				g.recovers(rot)
+			})
+		}
+	}
+}
+
+// TestKilledWhileSigningIn is the same for a rotation that finds its session
+// ended, up to the creation.
+func TestKilledWhileSigningIn(t *testing.T) {
+	for i, call := range callsOfRotation(t, (*ground).signOut) {
+		if call.Status == http.StatusCreated && call.Method == "POST" {
+			break
+		}
+		for _, kind := range []string{sandbox.FaultSlow, sandbox.FaultHold} {
+			t.Run(fmt.Sprintf("%d %s, %s", i+1, call.Method, kind), func(t *testing.T) {
+				g, passcard := newGround(t)
+				rot := g.newROT(passcard, "")
+				g.signOut()
+				g.rotateAndHold(rot, i, kind)
+				g.kill(&g.d)
 				g.recovers(rot)
 			})
 		}
@@ -75,7 +95,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 // TestRegistryKilledAtEveryCall is the other way round: the registry dies in
 // the middle, and comes back with what it had on its disk.
 func TestRegistryKilledAtEveryCall(t *testing.T) {
-	for i, call := range callsOfRotation(t) {
+	for i, call := range callsOfRotation(t, (*ground).signedIn) {
 		for _, kind := range []string{sandbox.FaultSlow, sandbox.FaultHold} {
 			t.Run(fmt.Sprintf("%d %s, %s", i+1, call.Method, kind), func(t *testing.T) {
 				g, passcard := newGround(t, "--state", "npm.json")
@@ -94,11 +114,23 @@ func TestRegistryKilledAtEveryCall(t *testing.T) {
 	}
 }
 
+// signedIn is how a rotation usually finds its account; after signOut it has no
+// session.
+func (g *ground) signedIn() {}
+
+func (g *ground) signOut() {
+	g.t.Helper()
+	if err := g.control("POST", "sign-out", "", noBearer, nil); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 // callsOfRotation are what a rotation asks of the registry, in its order.
-func callsOfRotation(t *testing.T) []sandbox.Request {
+func callsOfRotation(t *testing.T, prepare func(*ground)) []sandbox.Request {
 	t.Helper()
 	g, passcard := newGround(t)
 	rot := g.newROT(passcard, "")
+	prepare(g)
 	before := len(g.requests())
 	if err := g.rotate(t.Context(), rot); err != nil {
 		t.Fatal(err)
