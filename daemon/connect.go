@@ -38,6 +38,9 @@ func (d *Daemon) postPasscard(r *http.Request, st *store.Store, out *reply) erro
 	}
 	d.cfg.Log.Info("connected", "passcard", p.ID, "registry", p.Registry, "user", p.Username)
 	d.note(ctx, store.LogEntry{Kind: store.LogConnected, Passcard: p.ID, UID: uidOf(r), Detail: p.Username})
+	if err := d.retryWaiting(d.stop, st, p.ID); err != nil {
+		d.cfg.Log.Error("what waits for a person is not tried again", "passcard", p.ID, "err", err)
+	}
 	s.send(ipc.Event{Result: &ipc.Result{Passcard: passcardRef(p.ID), Username: p.Username}})
 	return nil
 }

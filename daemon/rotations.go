@@ -147,7 +147,48 @@ func (d *Daemon) rotateAll(ctx context.Context, st *store.Store, passcard string
 	for _, id := range ids {
 		done = append(done, d.rotateOne(ctx, st, acct, id, tell))
 	}
+	if ask == nil || slices.ContainsFunc(done, func(r ipc.Rotation) bool { return r.Error != nil }) {
+		return done, nil
+	}
+	// A person who is there serves what else has waited for one.
+	others, err := waitingOf(ctx, st, passcard)
+	if err != nil {
+		d.cfg.Log.Error("cannot tell what else waits for a person", "passcard", passcard, "err", err)
+	}
+	for _, id := range others {
+		one := d.rotateOne(ctx, st, acct, id, tell)
+		if done = append(done, one); one.Error != nil {
+			break
+		}
+	}
 	return done, nil
+}
+
+// waitingOf are the ROTs of a passcard that wait for a person.
+func waitingOf(ctx context.Context, st *store.Store, passcard string) (ids []string, err error) {
+	rots, err := st.ROTsOf(ctx, passcard)
+	for _, r := range rots {
+		if r.Current > 0 && ipc.Code(r.Trouble.Code).Exit() == ipc.ExitPerson {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids, err
+}
+
+// retryWaiting makes what has waited for a person due: what the passcard keeps
+// may do without one now.
+func (d *Daemon) retryWaiting(ctx context.Context, st *store.Store, passcard string) error {
+	ids, err := waitingOf(ctx, st, passcard)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := st.SetNext(ctx, id, d.cfg.Now()); err != nil {
+			return err
+		}
+	}
+	d.kick()
+	return nil
 }
 
 // passcardAccount is the npm account behind a passcard.
