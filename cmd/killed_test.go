@@ -68,6 +68,44 @@ func TestKilledWhileSigningIn(t *testing.T) {
 	}
 }
 
+// TestKilledWhileRevoking kills the daemon at every call of a revocation, and of
+// a removal: what get answers from then on, if anything, is good, and in the end
+// no token is left that nobody serves.
+func TestKilledWhileRevoking(t *testing.T) {
+	for name, ask := range map[string]struct {
+		path string
+		body any
+	}{
+		"revoke": {ipc.PathRevoke, ipc.Revoke{}},
+		"remove": {ipc.PathRemove, ipc.Remove{Yes: true}},
+	} {
+		g, passcard := newGround(t)
+		rot := g.newROT(passcard, "")
+		before := len(g.requests())
+		if _, err := g.stream(t.Context(), ipc.Path(ask.path, rot), ask.body); err != nil {
+			t.Fatal(err)
+		}
+		for i, call := range g.requests()[before:] {
+			for _, kind := range []string{sandbox.FaultSlow, sandbox.FaultHold} {
+				t.Run(fmt.Sprintf("%s %d %s, %s", name, i+1, call.Method, kind), func(t *testing.T) {
+					g, passcard := newGround(t)
+					rot := g.newROT(passcard, "")
+					g.beginAndHold(ipc.Path(ask.path, rot), ask.body, i, kind)
+					g.kill(&g.d)
+					g.faultsAndRestart()
+					r := &readers{g: g}
+					r.look(t.Context(), rot, 0)
+					g.await(40*time.Second, "the end", func() bool { return g.settled() && len(g.leftOver()) == 0 })
+					r.look(t.Context(), rot, 0)
+					if len(r.refused) > 0 || r.read+len(r.none) != 2 {
+						t.Errorf("get: %d values, none: %v, refused: %v", r.read, r.none, r.refused)
+					}
+				})
+			}
+		}
+	}
+}
+
 // TestKilledAtEveryStep kills the daemon as soon as it tells of a step.
 func TestKilledAtEveryStep(t *testing.T) {
 	for _, step := range []string{"planned", "created", "verified", "current", "revoked"} {
@@ -146,6 +184,12 @@ func callsOfRotation(t *testing.T, prepare func(*ground)) []sandbox.Request {
 // flight: by a FaultSlow before it takes effect, by a FaultHold after it.
 func (g *ground) rotateAndHold(rot string, i int, kind string) (done chan error) {
 	g.t.Helper()
+	return g.beginAndHold(ipc.Path(ipc.PathRotate, rot), ipc.Rotate{}, i, kind)
+}
+
+// beginAndHold is rotateAndHold for any long request.
+func (g *ground) beginAndHold(path string, body any, i int, kind string) (done chan error) {
+	g.t.Helper()
 	delay := never
 	if kind == sandbox.FaultLate {
 		delay = 500
@@ -156,10 +200,10 @@ func (g *ground) rotateAndHold(rot string, i int, kind string) (done chan error)
 	)
 	before := len(g.requests())
 	done = make(chan error, 1)
-	ctx, client, path := g.t.Context(), *g.client, ipc.Path(ipc.PathRotate, rot)
+	ctx, client := g.t.Context(), *g.client
 	go func() {
 		var err error
-		for _, err = range client.Stream(ctx, path, ipc.Rotate{}) {
+		for _, err = range client.Stream(ctx, path, body) {
 		}
 		done <- err
 	}()
