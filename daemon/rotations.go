@@ -243,6 +243,9 @@ func (d *Daemon) noteFailure(ctx context.Context, st *store.Store, rot store.ROT
 		}
 		return wire // nothing has failed
 	}
+	if wire.Code.Exit() == ipc.ExitPerson {
+		wire.Hint = approveHint(rot.ID)
+	}
 	failures := rot.Failures + 1
 	next := rotate.Retry(d.cfg.Now(), failures, retryAfter(err), d.endOf(ctx, st, rot), rand.Float64())
 	if wire.Code.Exit() == ipc.ExitPerson || rot.Current == 0 || rot.Schedule.Paused {

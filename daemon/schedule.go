@@ -9,6 +9,7 @@ import (
 
 	"rotd/daemon/npm"
 	"rotd/daemon/rotate"
+	"rotd/ipc"
 	"rotd/store"
 )
 
@@ -261,6 +262,14 @@ type settleTime struct {
 	since    time.Time // when this was noted
 	next     time.Time
 	failures int
+	person   bool // is wanted
+}
+
+// wantsPerson reports whether settling a ROT failed for want of a person.
+func (s *settleTimes) wantsPerson(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.times[id].person
 }
 
 // at is when to settle next; the zero time where nothing speaks against now, as
@@ -300,7 +309,7 @@ func (s *settleTimes) note(id string, now time.Time, err error, retryAfter time.
 		delete(s.times, id)
 		return
 	}
-	t := settleTime{since: now, failures: s.times[id].failures + 1}
+	t := settleTime{since: now, failures: s.times[id].failures + 1, person: toWire(err).Code.Exit() == ipc.ExitPerson}
 	t.next = rotate.Resettle(now, t.failures, retryAfter)
 	s.put(id, t)
 }

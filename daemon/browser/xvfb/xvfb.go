@@ -35,7 +35,8 @@ func Start(t testing.TB) *Display {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp")
+	// It would begin anew whenever xdotool, its only client, has left.
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-noreset", "-screen", "0", "1280x1000x24", "-nolisten", "tcp")
 	cmd.ExtraFiles = []*os.File{in}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
