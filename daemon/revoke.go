@@ -206,11 +206,8 @@ func (m *removal) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if err := m.revoke(ctx, acct, id); err != nil {
-				return err
-			}
-			m.done.Removed = append(m.done.Removed, rotRef(id))
+		if err := m.revokeAll(ctx, acct, ids); err != nil {
+			return err
 		}
 		if m.found.Kind == store.RefROT {
 			return m.st.RemoveROT(ctx, m.found.ID, m.by)
@@ -227,14 +224,28 @@ func (m *removal) run(ctx context.Context) error {
 	return err
 }
 
-// revoke has npm revoke every value of a ROT. Where npm does not confirm it, the
+// revokeAll stops serving the ROTs and has npm revoke what it can of them. The
+// error is that of the first that is not to be forgotten.
+func (m *removal) revokeAll(ctx context.Context, acct *npm.Account, ids []string) (first error) {
+	for _, id := range ids {
+		if err := m.st.Withdraw(ctx, id, m.by); err != nil {
+			return err
+		}
+		m.tell(rotRef(id), "withdrawn", "nothing is served any more")
+	}
+	for _, id := range ids {
+		if err := m.revoke(ctx, acct, id); err != nil && first == nil {
+			first = err
+		}
+		m.done.Removed = append(m.done.Removed, rotRef(id))
+	}
+	return first
+}
+
+// revoke has npm revoke every value of a withdrawn ROT. Where npm does not confirm it, the
 // ROT is not to be forgotten, as nothing else would know of the token; or it is,
 // and the tokens that may live on are named.
 func (m *removal) revoke(ctx context.Context, acct *npm.Account, id string) error {
-	if err := m.st.Withdraw(ctx, id, m.by); err != nil {
-		return err
-	}
-	m.tell(rotRef(id), "withdrawn", "nothing is served any more")
 	err := m.d.withdraw(ctx, m.st, acct, id, m.tell)
 	if err == nil || ctx.Err() != nil {
 		return err

@@ -83,9 +83,7 @@ func TestRevokeWhileNPMIsDown(t *testing.T) {
 	}
 	r.switches(`{"faults":[]}`)
 	r.npmHolds(0)
-	if n := len(r.entries(rot, store.LogRevoked)); n != 1 {
-		t.Errorf("%d times revoked in the log", n)
-	}
+	r.await("the log of it", func() bool { return len(r.entries(rot, store.LogRevoked)) == 1 })
 }
 
 // TestRevokeDoesNotWait has another run use the passcard for as long as it
@@ -212,6 +210,7 @@ func TestRemoveWhileNPMIsDown(t *testing.T) {
 		}
 		r.noValue(a)
 	}
+	r.noValue(b)
 	live := r.live()
 	res, err := r.stream("/v1/removals/"+a, ipc.Remove{Yes: true, Forget: true})
 	if err != nil || len(res.Removal.Left) != 1 || !strings.Contains(strings.Join(live, " "), res.Removal.Left[0]) {
@@ -261,5 +260,33 @@ func (r *rig) answer(value string) {
 			r.do("POST", "/v1/questions/"+id+"/answer", ipc.Answer{Value: secret.NewWire(value)})
 			return
 		}
+	}
+}
+
+// TestRevokeDuringARotation: what npm has just made is not served either, and
+// the rotation that made it is not tried again.
+func TestRevokeDuringARotation(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	r.switches(`{"faults":[{"path":"/-/whoami","count":1,"kind":"slow","delay_ms":1000}]}`)
+	rotated := make(chan *ipc.Error)
+	go func() {
+		_, err := r.stream("/v1/rotations/"+rot, ipc.Rotate{})
+		rotated <- err
+	}()
+	r.await("a new token", func() bool {
+		made, err := r.d.store.Load().Generations(t.Context(), rot, store.StepCreated)
+		return err == nil && len(made) == 1
+	})
+	res, err := r.stream("/v1/revocations/"+rot, ipc.Revoke{})
+	if err != nil || !res.Revocations[0].Confirmed {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if err := <-rotated; err == nil || err.Code != ipc.CodeBusy || err.Hint == "" {
+		t.Errorf("the rotation: %+v", err)
+	}
+	r.noValue(rot)
+	if live := r.live(); len(live) != 0 {
+		t.Errorf("npm holds %v", live)
 	}
 }
