@@ -51,6 +51,7 @@ const (
 	StateOK            = "ok"             // a value is served, nothing is due
 	StateRotating      = "rotating"       // a rotation is running
 	StateFailing       = "failing"        // the last rotation failed; the old value is still served
+	StateUndelivered   = "not delivered"  // a delivery has not taken the value that is served; the old one stays
 	StateNeedsApproval = "needs approval" // a person is needed; the old value is still served
 	StateExpired       = "expired"        // the value served is past its expiry
 	StateEmpty         = "empty"          // no rotation has succeeded yet
