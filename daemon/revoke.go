@@ -52,16 +52,23 @@ func (d *Daemon) postRevocation(r *http.Request, st *store.Store, out *reply) er
 	var done []ipc.Revocation
 	for _, id := range ids {
 		v := ipc.Revocation{ROT: rotRef(id)}
-		switch open := errors.Join(err, why[id]); {
-		case open != nil:
-			v.Error = toWire(open)
-		default:
-			v.Confirmed = true
+		if open := errors.Join(err, why[id]); open != nil {
+			v.Error = stillOpen(id, open)
 		}
+		v.Confirmed = v.Error == nil
 		done = append(done, v)
 	}
 	s.send(ipc.Event{Result: &ipc.Result{Revocations: done}})
 	return nil
+}
+
+// stillOpen tells why npm has not confirmed the revocation of a ROT's value.
+func stillOpen(id string, err error) *ipc.Error {
+	wire := *toWire(err)
+	if wire.Code.Exit() == ipc.ExitPerson {
+		wire.Hint = approveHint(id)
+	}
+	return &wire
 }
 
 // meant finds the ROTs that a reference to one, or to a passcard, means.
@@ -251,10 +258,13 @@ func (m *removal) revoke(ctx context.Context, acct *npm.Account, id string) erro
 		return err
 	}
 	if !m.forget {
-		wire := *toWire(err)
+		wire := stillOpen(id, err)
 		wire.Message = rotRef(id) + " is not removed, as npm has not confirmed that its token is revoked: " + wire.Message
-		wire.Hint = "it is not served any more, and rotd goes on revoking it: remove it later, or leave the token to you with --forget"
-		return &wire
+		if wire.Code.Exit() != ipc.ExitPerson {
+			wire.Hint = "it is not served any more, and rotd goes on revoking it"
+		}
+		wire.Hint += "; remove it then, or leave the token to you with --forget"
+		return wire
 	}
 	left, lerr := m.st.Generations(ctx, id, store.StepPlanned, store.StepCreated, store.StepVerified, store.StepRetiring, store.StepDiscarding)
 	for _, g := range left {
