@@ -86,6 +86,35 @@ func TestRevokeWhileNPMIsDown(t *testing.T) {
 	r.await("the log of it", func() bool { return len(r.entries(rot, store.LogRevoked)) == 1 })
 }
 
+// TestRevokeWhileNPMLags has npm accept a deleted token for another hour.
+func TestRevokeWhileNPMLags(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	tk := r.token(rot)
+	r.switches(`{"revocation_delay":3600}`)
+	res, err := r.stream("/v1/revocations/"+rot, ipc.Revoke{})
+	if err != nil || res.Revocations[0].Confirmed {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if e := res.Revocations[0].Error; e.Code != ipc.CodeUnconfirmed || !strings.Contains(e.Message, "still accepts") || e.Hint == "" {
+		t.Errorf("why: %+v", e)
+	}
+	r.noValue(rot)
+	if _, err := r.stream("/v1/removals/"+rot, ipc.Remove{Yes: true}); err == nil || err.Code != ipc.CodeUnconfirmed {
+		t.Errorf("removed, while npm accepts it: %+v", err)
+	}
+	r.await("npm to refuse it", func() bool {
+		r.advance(10 * time.Minute)
+		return len(r.entries(rot, store.LogRevoked)) == 1
+	})
+	if r.accepts(tk) {
+		t.Error("npm accepts it, and the log says that it does not")
+	}
+	if _, err := r.stream("/v1/removals/"+rot, ipc.Remove{Yes: true}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestRevokeDoesNotWait has another run use the passcard for as long as it
 // likes: nothing is served from the first line of the answer on.
 func TestRevokeDoesNotWait(t *testing.T) {

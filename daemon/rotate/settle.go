@@ -14,11 +14,21 @@ import (
 // does not list stays planned and is looked for again.
 const doubt = 2 * time.Minute
 
-// errDoubt says that a creation's fate is open.
-var errDoubt = errors.New("npm may still be making the token")
+// ErrUnconfirmed is what an error is about that will pass by itself: npm has
+// said yes, and is not seen to have done it yet.
+var ErrUnconfirmed = errors.New("npm has not confirmed it yet")
 
-// errAccepted says that npm has deleted a token and takes its value still.
-var errAccepted = errors.New("npm has deleted the old token and still accepts its value (this may last an hour)")
+type unconfirmed string
+
+func (e unconfirmed) Error() string      { return string(e) }
+func (unconfirmed) Is(target error) bool { return target == ErrUnconfirmed }
+
+const (
+	// errDoubt says that a creation's fate is open.
+	errDoubt = unconfirmed("npm may still be making the token")
+	// errAccepted says that npm has deleted a token and takes its value still.
+	errAccepted = unconfirmed("npm has deleted the old token and still accepts its value (this may last an hour)")
+)
 
 // Settle brings the unfinished generations of rot to their end: an interrupted
 // rotation goes on where it stopped, what will never be served is revoked, and
@@ -105,7 +115,7 @@ func (e *Engine) revokeNamed(ctx context.Context, npm Account, g store.Generatio
 			}
 			found, clean = true, false
 			if pass > 0 {
-				return found, fmt.Errorf("npm still lists %s after deleting it", g.TokenName)
+				return found, unconfirmed("npm still lists " + g.TokenName + " after deleting it")
 			}
 			if err := npm.Revoke(ctx, t.Key); err != nil {
 				return found, err
