@@ -290,10 +290,11 @@ func TestApproveInAWindowThatIsNotPassed(t *testing.T) {
 		display *ipc.Display
 		hands   func()
 		says    string
+		hint    string
 	}{
-		{"closed early", 0, display, func() { d.Window("Sign In"); d.Key("ctrl+w") }, "the window was closed"},
-		{"left alone", time.Second, display, func() {}, "nobody passed the check within 1s"},
-		{"no display", 0, &ipc.Display{X11: ":7654"}, func() {}, "no window could be opened"},
+		{"closed early", 0, display, func() { d.Window("Sign In"); d.Key("ctrl+w") }, "the window was closed", "rot approve"},
+		{"left alone", time.Second, display, func() {}, "nobody passed the check within 1s", "rot approve"},
+		{"no display", 0, &ipc.Display{X11: ":7654"}, func() {}, "no window could be opened", "--terminal"},
 	} {
 		before := r.windows()
 		r.d.cfg.WindowTime = tc.time
@@ -304,7 +305,7 @@ func TestApproveInAWindowThatIsNotPassed(t *testing.T) {
 		}()
 		tc.hands()
 		werr := <-done
-		if werr == nil || werr.Code != ipc.CodeNeedsApproval || !strings.Contains(werr.Message, tc.says) || !strings.Contains(werr.Hint, "rot approve") {
+		if werr == nil || werr.Code != ipc.CodeNeedsApproval || !strings.Contains(werr.Message, tc.says) || !strings.Contains(werr.Hint, tc.hint) {
 			t.Errorf("%s: %+v", tc.name, werr)
 		}
 		for _, rot := range rots {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"rotd/daemon/browser"
 	"rotd/daemon/npm"
 	"rotd/daemon/rotate"
 	"rotd/ipc"
@@ -168,7 +169,7 @@ func (d *Daemon) rotateAll(ctx context.Context, st *store.Store, passcard string
 func waitingOf(ctx context.Context, st *store.Store, passcard string) (ids []string, err error) {
 	rots, err := st.ROTsOf(ctx, passcard)
 	for _, r := range rots {
-		if r.Current > 0 && ipc.Code(r.Trouble.Code).Exit() == ipc.ExitPerson {
+		if r.Current > 0 && waitsForPerson(r) {
 			ids = append(ids, r.ID)
 		}
 	}
@@ -243,7 +244,7 @@ func (d *Daemon) noteFailure(ctx context.Context, st *store.Store, rot store.ROT
 		}
 		return wire // nothing has failed
 	}
-	if wire.Code.Exit() == ipc.ExitPerson {
+	if wire.Code.Exit() == ipc.ExitPerson && !errors.Is(err, browser.ErrFailed) { // which has its own
 		wire.Hint = approveHint(rot.ID)
 	}
 	failures := rot.Failures + 1
