@@ -18,6 +18,8 @@ import (
 
 	"github.com/pquerna/otp/totp"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rotd/daemon/browser/xvfb"
 )
 
 // commands are what the scripts can say beside testscript's own.
@@ -36,6 +38,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"exits":    checkExit,
 	"code":     setCode,
 	"children": checkChildren,
+	"display":  startDisplay,
+	"person":   actAtDisplay,
+	"closes":   closeWindow,
 }
 
 type worldKey struct{}
@@ -43,6 +48,8 @@ type worldKey struct{}
 // world is what runs beside one script.
 type world struct {
 	programs map[string]*program
+	display  *xvfb.Display
+	cleanups []func()
 }
 
 type program struct {
@@ -84,6 +91,9 @@ func (w *world) stop() {
 	for _, p := range w.programs {
 		_ = p.cmd.Process.Kill()
 		<-p.done
+	}
+	for _, f := range w.cleanups {
+		f()
 	}
 }
 

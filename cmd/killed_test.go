@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,8 +24,7 @@ const never = 600_000 // milliseconds
 // flight: before it took effect, after it did, and where npm sets to it only
 // when the daemon is dead already.
 func TestKilledAtEveryCall(t *testing.T) {
-	calls := callsOfRotation(t)
-	for i, call := range calls {
+	for i, call := range callsOfRotation(t, (*ground).signedIn) {
 		kinds := []string{sandbox.FaultSlow, sandbox.FaultHold}
 		if call.Method != "GET" {
 			kinds = append(kinds, sandbox.FaultLate)
@@ -44,6 +44,64 @@ func TestKilledAtEveryCall(t *testing.T) {
 				}
 				g.recovers(rot)
 			})
+		}
+	}
+}
+
+// TestKilledWhileSigningIn is the same for a rotation that finds its session
+// ended, up to the creation.
+func TestKilledWhileSigningIn(t *testing.T) {
+	for i, call := range callsOfRotation(t, (*ground).signOut) {
+		if call.Status == http.StatusCreated && call.Method == "POST" {
+			break
+		}
+		for _, kind := range []string{sandbox.FaultSlow, sandbox.FaultHold} {
+			t.Run(fmt.Sprintf("%d %s, %s", i+1, call.Method, kind), func(t *testing.T) {
+				g, passcard := newGround(t)
+				rot := g.newROT(passcard, "")
+				g.signOut()
+				g.rotateAndHold(rot, i, kind)
+				g.kill(&g.d)
+				g.recovers(rot)
+			})
+		}
+	}
+}
+
+// TestKilledWhileRevoking kills the daemon at every call of a revocation, and of
+// a removal: what get answers from then on, if anything, is good, and in the end
+// no token is left that nobody serves.
+func TestKilledWhileRevoking(t *testing.T) {
+	for name, ask := range map[string]struct {
+		path string
+		body any
+	}{
+		"revoke": {ipc.PathRevoke, ipc.Revoke{}},
+		"remove": {ipc.PathRemove, ipc.Remove{Yes: true}},
+	} {
+		g, passcard := newGround(t)
+		rot := g.newROT(passcard, "")
+		before := len(g.requests())
+		if _, err := g.stream(t.Context(), ipc.Path(ask.path, rot), ask.body); err != nil {
+			t.Fatal(err)
+		}
+		for i, call := range g.requests()[before:] {
+			for _, kind := range []string{sandbox.FaultSlow, sandbox.FaultHold} {
+				t.Run(fmt.Sprintf("%s %d %s, %s", name, i+1, call.Method, kind), func(t *testing.T) {
+					g, passcard := newGround(t)
+					rot := g.newROT(passcard, "")
+					g.beginAndHold(ipc.Path(ask.path, rot), ask.body, i, kind)
+					g.kill(&g.d)
+					g.faultsAndRestart()
+					r := &readers{g: g}
+					r.look(t.Context(), rot, 0)
+					g.await(40*time.Second, "the end", func() bool { return g.settled() && len(g.leftOver()) == 0 })
+					r.look(t.Context(), rot, 0)
+					if len(r.refused) > 0 || r.read+len(r.none) != 2 {
+						t.Errorf("get: %d values, none: %v, refused: %v", r.read, r.none, r.refused)
+					}
+				})
+			}
 		}
 	}
 }
@@ -75,7 +133,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 // TestRegistryKilledAtEveryCall is the other way round: the registry dies in
 // the middle, and comes back with what it had on its disk.
 func TestRegistryKilledAtEveryCall(t *testing.T) {
-	for i, call := range callsOfRotation(t) {
+	for i, call := range callsOfRotation(t, (*ground).signedIn) {
 		for _, kind := range []string{sandbox.FaultSlow, sandbox.FaultHold} {
 			t.Run(fmt.Sprintf("%d %s, %s", i+1, call.Method, kind), func(t *testing.T) {
 				g, passcard := newGround(t, "--state", "npm.json")
@@ -94,11 +152,23 @@ func TestRegistryKilledAtEveryCall(t *testing.T) {
 	}
 }
 
+// signedIn is how a rotation usually finds its account; after signOut it has no
+// session.
+func (g *ground) signedIn() {}
+
+func (g *ground) signOut() {
+	g.t.Helper()
+	if err := g.control("POST", "sign-out", "", noBearer, nil); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 // callsOfRotation are what a rotation asks of the registry, in its order.
-func callsOfRotation(t *testing.T) []sandbox.Request {
+func callsOfRotation(t *testing.T, prepare func(*ground)) []sandbox.Request {
 	t.Helper()
 	g, passcard := newGround(t)
 	rot := g.newROT(passcard, "")
+	prepare(g)
 	before := len(g.requests())
 	if err := g.rotate(t.Context(), rot); err != nil {
 		t.Fatal(err)
@@ -114,6 +184,12 @@ func callsOfRotation(t *testing.T) []sandbox.Request {
 // flight: by a FaultSlow before it takes effect, by a FaultHold after it.
 func (g *ground) rotateAndHold(rot string, i int, kind string) (done chan error) {
 	g.t.Helper()
+	return g.beginAndHold(ipc.Path(ipc.PathRotate, rot), ipc.Rotate{}, i, kind)
+}
+
+// beginAndHold is rotateAndHold for any long request.
+func (g *ground) beginAndHold(path string, body any, i int, kind string) (done chan error) {
+	g.t.Helper()
 	delay := never
 	if kind == sandbox.FaultLate {
 		delay = 500
@@ -124,10 +200,10 @@ func (g *ground) rotateAndHold(rot string, i int, kind string) (done chan error)
 	)
 	before := len(g.requests())
 	done = make(chan error, 1)
-	ctx, client, path := g.t.Context(), *g.client, ipc.Path(ipc.PathRotate, rot)
+	ctx, client := g.t.Context(), *g.client
 	go func() {
 		var err error
-		for _, err = range client.Stream(ctx, path, ipc.Rotate{}) {
+		for _, err = range client.Stream(ctx, path, body) {
 		}
 		done <- err
 	}()

@@ -26,18 +26,27 @@ func (d *Daemon) account(cfg npm.Config, keep npm.Keeper, ask asker, tell func(n
 	cfg.Keep, cfg.Ask, cfg.Progress = keep, ask, tell
 	cfg.Now, cfg.Sleep, cfg.Log = d.cfg.Now, sleep, log
 	cfg.UserAgent = "rotd/" + ipc.BuildVersion
-	cfg.Pages = &npm.Website{
-		Browser: browser.Config{
-			Exec:      d.cfg.Browser,
-			NoSandbox: d.cfg.BrowserNoSandbox,
-			Dir:       d.profileDir(),
+	if cfg.Pages == nil {
+		cfg.Pages = &npm.Website{
+			Browser:   d.browser(log),
+			Keep:      keep,
+			ReportDir: filepath.Join(d.cfg.StateDir, "reports"),
 			Log:       log,
-		},
-		Keep:      keep,
-		ReportDir: filepath.Join(d.cfg.StateDir, "reports"),
-		Log:       log,
+		}
 	}
 	return npm.NewAccount(cfg)
+}
+
+// window are npm's pages for a person at a display. gone is closed when he has
+// left.
+func (d *Daemon) window(display []string, keep npm.Keeper, gone <-chan struct{}, tell func(name, text string)) *npm.Window {
+	w := &npm.Window{Browser: d.browser(d.cfg.Log), Keep: keep, Log: d.cfg.Log, Gone: gone, Tell: tell, Time: d.cfg.WindowTime}
+	w.Browser.Display = display
+	return w
+}
+
+func (d *Daemon) browser(log *slog.Logger) browser.Config {
+	return browser.Config{Exec: d.cfg.Browser, NoSandbox: d.cfg.BrowserNoSandbox, Dir: d.profileDir(), Log: log}
 }
 
 // storeKeeper keeps an account's secrets in the store, sealed.

@@ -28,6 +28,7 @@ var routes = []route{
 	{method: "GET", path: ipc.PathROTs, need: accessOwner, serve: (*Daemon).getROTs},
 	{method: "GET", path: ipc.PathToken, need: accessReader, serve: (*Daemon).getToken},
 	{method: "POST", path: ipc.PathRotate, need: accessOwner, serve: (*Daemon).postRotation},
+	{method: "POST", path: ipc.PathApprove, need: accessOwner, serve: (*Daemon).postApproval},
 	{method: "POST", path: ipc.PathRevoke, need: accessOwner, serve: (*Daemon).postRevocation},
 	{method: "POST", path: ipc.PathRemove, need: accessOwner, serve: (*Daemon).postRemoval},
 	{method: "GET", path: ipc.PathLog, need: accessOwner, serve: (*Daemon).getLog},

@@ -15,6 +15,8 @@ import (
 	"rotd/store"
 )
 
+const mayKeepPassword = "npm wants the password for every rotation. May rotd keep it, sealed, on this machine?"
+
 // rememberable are the words of ipc.Connect.Remember.
 var rememberable = []store.Kind{store.KindPassword, store.KindTOTP, store.KindPasskey}
 
@@ -28,6 +30,10 @@ func (d *Daemon) postPasscard(r *http.Request, st *store.Store, out *reply) erro
 	if err := checkConnect(&req); err != nil {
 		return err
 	}
+	display, err := displayEnv(req.Display)
+	if err != nil {
+		return err
+	}
 	if !d.inflight.begin() {
 		return errStopping
 	}
@@ -35,13 +41,16 @@ func (d *Daemon) postPasscard(r *http.Request, st *store.Store, out *reply) erro
 	s := out.begin(r, &d.questions)
 	ctx, cancel := d.until(r.Context())
 	defer cancel()
-	c := &connection{d: d, st: st, req: req, s: s}
+	c := &connection{d: d, st: st, req: req, s: s, display: display}
 	p, err := c.run(ctx)
 	if err != nil {
 		return err
 	}
 	d.cfg.Log.Info("connected", "passcard", p.ID, "registry", p.Registry, "user", p.Username)
 	d.note(ctx, store.LogEntry{Kind: store.LogConnected, Passcard: p.ID, UID: uidOf(r), Detail: p.Username})
+	if err := d.revive(d.stop, st, p.ID); err != nil {
+		d.cfg.Log.Error("what waits for a person is not tried again", "passcard", p.ID, "err", err)
+	}
 	s.send(ipc.Event{Result: &ipc.Result{Passcard: passcardRef(p.ID), Username: p.Username}})
 	return nil
 }
@@ -93,11 +102,24 @@ type connection struct {
 	st  *store.Store
 	req ipc.Connect
 	s   *stream
+
+	display []string // of the person; nil: none
+}
+
+// inWindow reports whether the person signs in on npm's own page, in a window:
+// where there is one, and nothing was given, or is to be kept, that would go
+// without.
+func (c *connection) inWindow() bool {
+	given := !c.req.Password.IsZero() || !c.req.TOTPSecret.IsZero() || c.req.Passkey != nil
+	return c.display != nil && !c.req.Terminal && !given && (c.req.Interactive || !remembers(&c.req, store.KindPassword))
 }
 
 func (c *connection) run(ctx context.Context) (store.Passcard, error) {
-	if err := c.complete(ctx); err != nil {
-		return store.Passcard{}, err
+	inWindow := c.inWindow()
+	if !inWindow {
+		if err := c.complete(ctx); err != nil {
+			return store.Passcard{}, err
+		}
 	}
 	busy := func() { c.s.step("", "waiting", "another run for this account goes first") }
 	unlock, err := c.d.passcards.lock(ctx, c.req.Registry+" "+strings.ToLower(c.req.Username), busy)
@@ -120,19 +142,30 @@ func (c *connection) run(ctx context.Context) (store.Passcard, error) {
 	}
 
 	var draft draftKeeper
-	acct, err := c.d.account(npm.Config{
+	tell := func(name, text string) { c.s.step("", name, text) }
+	cfg := npm.Config{
 		Registry:   c.req.Registry,
 		Username:   c.req.Username,
 		Password:   c.req.Password.Text,
 		TOTPSecret: c.req.TOTPSecret.Text,
 		Passkey:    c.req.Passkey,
 		Terminal:   c.req.Terminal,
-	}, &draft, c.asker(), func(name, text string) { c.s.step("", name, text) })
+	}
+	if inWindow {
+		cfg.Pages = c.d.window(c.display, &draft, c.s.gone, tell)
+	}
+	acct, err := c.d.account(cfg, &draft, c.asker(), tell)
 	if err != nil {
 		return store.Passcard{}, err
 	}
 	if err := acct.SignIn(ctx); err != nil {
 		return store.Passcard{}, err
+	}
+	if inWindow {
+		c.req.Username = acct.Username()
+		if err := c.recall(ctx); err != nil {
+			return store.Passcard{}, err
+		}
 	}
 	// npm has said yes: from here on the caller going away changes nothing.
 	return c.keep(context.WithoutCancel(ctx), acct.Username(), &draft)
@@ -191,22 +224,39 @@ func (c *connection) complete(ctx context.Context) error {
 	if ask == nil {
 		return &ipc.Error{Code: ipc.CodeNeedsApproval, Message: "npm's password is needed, and nobody is there to type it", Hint: "name its file: --password-file F"}
 	}
+	if err := c.askPassword(ctx, ask); err != nil || remembers(&c.req, store.KindPassword) {
+		return err
+	}
+	return c.askRecall(ctx, ask)
+}
+
+func (c *connection) askPassword(ctx context.Context, ask asker) error {
 	v, err := ask(ctx, ipc.AskPassword, "npm password for "+c.req.Username)
-	if err != nil {
-		return err
-	}
 	c.req.Password = secret.Wire{Text: v}
-	if remembers(&c.req, store.KindPassword) {
-		return nil
-	}
-	v, err = ask(ctx, ipc.AskRecall, "npm wants the password for every rotation. May rotd keep it, sealed, on this machine?")
-	if err != nil {
-		return err
-	}
-	if v.Reveal() == "yes" {
+	return err
+}
+
+func (c *connection) askRecall(ctx context.Context, ask asker) error {
+	v, err := ask(ctx, ipc.AskRecall, mayKeepPassword)
+	if err == nil && v.Reveal() == "yes" {
 		c.req.Remember = append(c.req.Remember, string(store.KindPassword))
 	}
-	return nil
+	return err
+}
+
+// recall asks for the password after a sign-in that needed none of us, if it
+// is to be kept.
+func (c *connection) recall(ctx context.Context) error {
+	ask := c.asker()
+	if ask == nil {
+		return nil
+	}
+	if !remembers(&c.req, store.KindPassword) {
+		if err := c.askRecall(ctx, ask); err != nil || !remembers(&c.req, store.KindPassword) {
+			return err
+		}
+	}
+	return c.askPassword(ctx, ask)
 }
 
 // keep makes the passcard, or renews the one that the account has already, and
@@ -251,5 +301,5 @@ func (c *connection) keep(ctx context.Context, username string, draft *draftKeep
 			return p, err
 		}
 	}
-	return p, c.d.revive(ctx, c.st, p.ID)
+	return p, nil
 }

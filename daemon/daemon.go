@@ -29,6 +29,8 @@ type Config struct {
 	Browser          string // path of a Chromium; empty: looked for when needed
 	BrowserNoSandbox bool   // the only way to run Chromium as root
 	RuntimeDir       string // for the browser's profiles; empty: RuntimeDir()
+	// WindowTime is how long a person gets in a window; 0: npm.WindowTime.
+	WindowTime time.Duration
 
 	// Notify is a command to run for each Notice, an argument vector; nil: the
 	// desktop shows them, where there is one.

@@ -180,6 +180,10 @@ func deliveryViews(all []store.Delivery, current int) []ipc.Delivery {
 	return views
 }
 
+func anyFails(all []ipc.Delivery) bool {
+	return slices.ContainsFunc(all, func(d ipc.Delivery) bool { return d.State == ipc.DeliveryFailing })
+}
+
 // parseGrace reads a grace period; nil where none is named.
 func parseGrace(s string) (*time.Duration, error) {
 	var grace time.Duration

@@ -88,6 +88,9 @@ func TestTheOldTokenWaitsForADelivery(t *testing.T) {
 	if d := v.Deliveries[0]; d.State != ipc.DeliveryFailing || d.Error != "exit status 7" || d.Output != "no route to [redacted]\n" || d.Next == nil {
 		t.Fatalf("status: %+v", d)
 	}
+	if v.State != ipc.StateUndelivered {
+		t.Errorf("the state is %s", v.State)
+	}
 	old := r.token(rot)
 	done := r.rotate(rot, ipc.Rotate{})
 	if done.RevokedOld || !slices.Equal(done.Undelivered, []string{"broken"}) || !strings.Contains(done.Warning, "broken: exit status 7") {
@@ -109,9 +112,29 @@ func TestTheOldTokenWaitsForADelivery(t *testing.T) {
 	}
 	r.advance(2 * time.Hour)
 	r.await("the end of the old token", func() bool { return r.rot(rot).Retiring == 0 })
-	if r.accepts(old) || readFile(t, dir+"/got") != r.token(rot).Value.Reveal() || r.rot(rot).Deliveries[0].State != ipc.DeliveryOK {
+	if r.accepts(old) || readFile(t, dir+"/got") != r.token(rot).Value.Reveal() || r.rot(rot).Deliveries[0].State != ipc.DeliveryOK || r.rot(rot).State != ipc.StateOK {
 		t.Errorf("afterwards: %+v", r.rot(rot))
 	}
+}
+
+func TestADeliveryThatFailsIsToldOf(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	up := filepath.Join(t.TempDir(), "up")
+	r.deliver(rot, "fleet", "test -e "+up)
+	r.await("the notice", func() bool { return slices.Equal(r.told.states(), []string{ipc.StateUndelivered}) })
+	if n := r.told.all[0]; !strings.Contains(n.Title, "is not delivered") || !strings.Contains(n.Text, "fleet: exit status 1\n") {
+		t.Errorf("told %+v", n)
+	}
+	r.advance(time.Hour) // and another failure, which is no news
+	r.await("another try", func() bool {
+		return r.rot(rot).Deliveries[0].LastAttempt.Equal(r.clock().UTC().Truncate(time.Microsecond))
+	})
+	if err := os.WriteFile(up, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.advance(2 * time.Hour)
+	r.await("the good news", func() bool { return slices.Equal(r.told.states(), []string{ipc.StateUndelivered, ipc.StateOK}) })
 }
 
 func TestRemovingADeliveryFreesTheOldToken(t *testing.T) {

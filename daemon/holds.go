@@ -46,6 +46,12 @@ func (h *holds) waitsForPerson(rot string) *ipc.Error {
 	return nil
 }
 
+// wantsPerson reports whether something waits for a person to be there.
+func (h *holds) wantsPerson(rot string) bool {
+	why := h.waitsForPerson(rot)
+	return why != nil && why.Code.Exit() == ipc.ExitPerson
+}
+
 // note counts a failure to settle and holds the ROT accordingly: longer with
 // each in a row, and for a day where only a person can mend it.
 func (h *holds) note(rot string, now time.Time, why *ipc.Error, retryAfter time.Duration) {

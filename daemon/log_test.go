@@ -178,3 +178,10 @@ func TestFollow(t *testing.T) {
 	}
 	<-done
 }
+
+func TestReadsAreWrittenSoon(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	r.token(rot)
+	r.await("the read in the log", func() bool { return len(r.entries(rot, store.LogRead)) == 1 })
+}

@@ -94,7 +94,7 @@ func worthTelling(now time.Time, r store.ROT, v ipc.ROT) bool {
 	switch v.State {
 	case ipc.StateOK:
 		return r.Notified != ""
-	case ipc.StateFailing, ipc.StateNeedsApproval, ipc.StateExpired:
+	case ipc.StateFailing, ipc.StateUndelivered, ipc.StateNeedsApproval, ipc.StateExpired:
 	default:
 		return false
 	}
@@ -131,6 +131,14 @@ func (d *Daemon) noticeOf(v ipc.ROT) Notice {
 		if v.ExpiresBeforeNext {
 			text = append(text, "its token expires before the next try: rot rotate "+name)
 		}
+	case ipc.StateUndelivered:
+		n.Title = name + " is not delivered"
+		for _, dl := range v.Deliveries {
+			if dl.State == ipc.DeliveryFailing {
+				text = append(text, dl.Name+": "+dl.Error)
+			}
+		}
+		text = append(text, "the old token stays; run: rot deliver "+name+" --list")
 	case ipc.StateNeedsApproval:
 		n.Title = name + " needs you"
 		text = append(text, "run: rot rotate "+name)

@@ -54,16 +54,23 @@ func (d *Daemon) postRevocation(r *http.Request, st *store.Store, out *reply) er
 	var done []ipc.Revocation
 	for _, id := range ids {
 		v := ipc.Revocation{ROT: rotRef(id)}
-		switch open := errors.Join(err, why[id]); {
-		case open != nil:
-			v.Error = toWire(open)
-		default:
-			v.Confirmed = true
+		if open := errors.Join(err, why[id]); open != nil {
+			v.Error = stillOpen(id, open)
 		}
+		v.Confirmed = v.Error == nil
 		done = append(done, v)
 	}
 	s.send(ipc.Event{Result: &ipc.Result{Revocations: done}})
 	return nil
+}
+
+// stillOpen tells why npm has not confirmed the revocation of a ROT's value.
+func stillOpen(id string, err error) *ipc.Error {
+	wire := *toWire(err)
+	if wire.Code.Exit() == ipc.ExitPerson {
+		wire.Hint = approveHint(id)
+	}
+	return &wire
 }
 
 // meant finds the ROTs that a reference to one, or to a passcard, means.
@@ -214,11 +221,8 @@ func (m *removal) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if err := m.revoke(ctx, acct, id); err != nil {
-				return err
-			}
-			m.done.Removed = append(m.done.Removed, rotRef(id))
+		if err := m.revokeAll(ctx, acct, ids); err != nil {
+			return err
 		}
 		if m.found.Kind == store.RefROT {
 			return m.st.RemoveROT(ctx, m.found.ID, m.by)
@@ -235,23 +239,40 @@ func (m *removal) run(ctx context.Context) error {
 	return err
 }
 
-// revoke has npm revoke every value of a ROT. Where npm does not confirm it, the
+// revokeAll stops serving the ROTs and has npm revoke what it can of them. The
+// error is that of the first that is not to be forgotten.
+func (m *removal) revokeAll(ctx context.Context, acct *npm.Account, ids []string) (first error) {
+	for _, id := range ids {
+		if err := m.st.Withdraw(ctx, id, m.by); err != nil {
+			return err
+		}
+		m.tell(rotRef(id), "withdrawn", "nothing is served any more")
+	}
+	for _, id := range ids {
+		if err := m.revoke(ctx, acct, id); err != nil && first == nil {
+			first = err
+		}
+		m.done.Removed = append(m.done.Removed, rotRef(id))
+	}
+	return first
+}
+
+// revoke has npm revoke every value of a withdrawn ROT. Where npm does not confirm it, the
 // ROT is not to be forgotten, as nothing else would know of the token; or it is,
 // and the tokens that may live on are named.
 func (m *removal) revoke(ctx context.Context, acct *npm.Account, id string) error {
-	if err := m.st.Withdraw(ctx, id, m.by); err != nil {
-		return err
-	}
-	m.tell(rotRef(id), "withdrawn", "nothing is served any more")
 	err := m.d.withdraw(ctx, m.st, acct, id, m.tell)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	if !m.forget {
-		wire := *toWire(err)
+		wire := stillOpen(id, err)
 		wire.Message = rotRef(id) + " is not removed, as npm has not confirmed that its token is revoked: " + wire.Message
-		wire.Hint = "it is not served any more, and rotd goes on revoking it: remove it later, or leave the token to you with --forget"
-		return &wire
+		if wire.Code.Exit() != ipc.ExitPerson {
+			wire.Hint = "it is not served any more, and rotd goes on revoking it"
+		}
+		wire.Hint += "; remove it then, or leave the token to you with --forget"
+		return wire
 	}
 	left, lerr := m.st.Generations(ctx, id, store.StepPlanned, store.StepCreated, store.StepVerified, store.StepRetiring, store.StepDiscarding)
 	for _, g := range left {

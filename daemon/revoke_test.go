@@ -83,7 +83,36 @@ func TestRevokeWhileNPMIsDown(t *testing.T) {
 	}
 	r.switches(`{"faults":[]}`)
 	r.npmHolds(0)
-	r.await("the log's entry", func() bool { return len(r.entries(rot, store.LogRevoked)) == 1 })
+	r.await("the log of it", func() bool { return len(r.entries(rot, store.LogRevoked)) == 1 })
+}
+
+// TestRevokeWhileNPMLags has npm accept a deleted token for another hour.
+func TestRevokeWhileNPMLags(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	tk := r.token(rot)
+	r.switches(`{"revocation_delay":3600}`)
+	res, err := r.stream("/v1/revocations/"+rot, ipc.Revoke{})
+	if err != nil || res.Revocations[0].Confirmed {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if e := res.Revocations[0].Error; e.Code != ipc.CodeUnconfirmed || !strings.Contains(e.Message, "still accepts") || e.Hint == "" {
+		t.Errorf("why: %+v", e)
+	}
+	r.noValue(rot)
+	if _, err := r.stream("/v1/removals/"+rot, ipc.Remove{Yes: true}); err == nil || err.Code != ipc.CodeUnconfirmed {
+		t.Errorf("removed, while npm accepts it: %+v", err)
+	}
+	r.await("npm to refuse it", func() bool {
+		r.advance(10 * time.Minute)
+		return len(r.entries(rot, store.LogRevoked)) == 1
+	})
+	if r.accepts(tk) {
+		t.Error("npm accepts it, and the log says that it does not")
+	}
+	if _, err := r.stream("/v1/removals/"+rot, ipc.Remove{Yes: true}); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestRevokeDoesNotWait has another run use the passcard for as long as it
@@ -210,6 +239,7 @@ func TestRemoveWhileNPMIsDown(t *testing.T) {
 		}
 		r.noValue(a)
 	}
+	r.noValue(b)
 	live := r.live()
 	res, err := r.stream("/v1/removals/"+a, ipc.Remove{Yes: true, Forget: true})
 	if err != nil || len(res.Removal.Left) != 1 || !strings.Contains(strings.Join(live, " "), res.Removal.Left[0]) {
@@ -259,5 +289,33 @@ func (r *rig) answer(value string) {
 			r.do("POST", "/v1/questions/"+id+"/answer", ipc.Answer{Value: secret.NewWire(value)})
 			return
 		}
+	}
+}
+
+// TestRevokeDuringARotation: what npm has just made is not served either, and
+// the rotation that made it is not tried again.
+func TestRevokeDuringARotation(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	r.switches(`{"faults":[{"path":"/-/whoami","count":1,"kind":"slow","delay_ms":1000}]}`)
+	rotated := make(chan *ipc.Error)
+	go func() {
+		_, err := r.stream("/v1/rotations/"+rot, ipc.Rotate{})
+		rotated <- err
+	}()
+	r.await("a new token", func() bool {
+		made, err := r.d.store.Load().Generations(t.Context(), rot, store.StepCreated)
+		return err == nil && len(made) == 1
+	})
+	res, err := r.stream("/v1/revocations/"+rot, ipc.Revoke{})
+	if err != nil || !res.Revocations[0].Confirmed {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if err := <-rotated; err == nil || err.Code != ipc.CodeBusy || err.Hint == "" {
+		t.Errorf("the rotation: %+v", err)
+	}
+	r.noValue(rot)
+	if live := r.live(); len(live) != 0 {
+		t.Errorf("npm holds %v", live)
 	}
 }

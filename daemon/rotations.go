@@ -2,9 +2,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
+	"rotd/daemon/browser"
 	"rotd/daemon/npm"
 	"rotd/daemon/rotate"
 	"rotd/ipc"
@@ -136,7 +139,16 @@ func (d *Daemon) rotateAll(ctx context.Context, st *store.Store, passcard string
 	if err != nil {
 		return nil, err
 	}
-	return d.rotateEach(ctx, st, acct, ids, shape, tell), nil
+	done := d.rotateEach(ctx, st, acct, ids, shape, tell)
+	if ask == nil || slices.ContainsFunc(done, func(r ipc.Rotation) bool { return r.Error != nil }) {
+		return done, nil
+	}
+	// A person who is there serves what else has waited for one.
+	others, err := waitingOf(ctx, st, passcard)
+	if err != nil {
+		d.cfg.Log.Error("cannot tell what else waits for a person", "passcard", passcard, "err", err)
+	}
+	return append(done, d.rotateEach(ctx, st, acct, others, nil, tell)...), nil
 }
 
 // rotateEach rotates ROTs one after the other. An error that the others would
@@ -158,19 +170,33 @@ func (d *Daemon) rotateEach(ctx context.Context, st *store.Store, acct rotate.Ac
 			r, err = d.rotateOne(ctx, acct, rot, tell)
 		}
 		if err != nil {
-			wire := toWire(err)
+			wire := *toWire(err)
+			if wire.Code.Exit() == ipc.ExitPerson && !errors.Is(err, browser.ErrFailed) { // which has its own
+				wire.Hint = approveHint(id)
+			}
 			d.cfg.Log.Warn("rotation failed", "rot", id, "code", wire.Code, "err", err)
 			if ofPasscard(wire.Code) || ctx.Err() != nil {
 				common = err
 			}
 			if rot.ID != "" && ctx.Err() == nil { // read at all, and not stopping
-				d.noteFailure(ctx, st, rot, err, wire)
+				d.noteFailure(ctx, st, rot, err, &wire)
 			}
-			r = ipc.Rotation{ROT: rotRef(id), Error: wire}
+			r = ipc.Rotation{ROT: rotRef(id), Error: &wire}
 		}
 		done = append(done, r)
 	}
 	return done
+}
+
+// waitingOf are the ROTs of a passcard that wait for a person.
+func waitingOf(ctx context.Context, st *store.Store, passcard string) (ids []string, err error) {
+	rots, err := st.ROTsOf(ctx, passcard)
+	for _, r := range rots {
+		if r.Current > 0 && waitsForPerson(r) {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids, err
 }
 
 // passcardAccount is the npm account behind a passcard.

@@ -91,6 +91,9 @@ func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, erro
 	for _, r := range rots {
 		v := d.rotView(r, byID[r.Passcard], live[r.ID])
 		v.Deliveries = deliveryViews(deliveries[r.ID], r.Current)
+		if v.State == ipc.StateOK && anyFails(v.Deliveries) {
+			v.State = ipc.StateUndelivered
+		}
 		v.Grace, v.GraceEnds = spanText(r.Grace), graceEnd(r, live[r.ID])
 		if _, ok := withdrawn[r.ID]; ok && v.State == ipc.StateEmpty {
 			v.State = ipc.StateRevoked

@@ -30,8 +30,9 @@ Signs in to npm and keeps the session, sealed, in rotd: a passcard. It prints
 the passcard's reference, which rot rotate takes. Connecting the same account
 again renews its passcard, and the reference stays.
 
-What the flags do not say rotd asks on the terminal; where there is none (a
-script), rot ends with status 6 and names the flag.
+Where you have a display, npm's own page opens in a browser window: sign in
+there. With --terminal, a password file, or no display rotd asks for what the
+flags do not say; in a script rot ends with status 6 and names the flag.
 
   --username U           the npm user name, not the e-mail address
   --password-file F      the file with the password; - is the standard input
@@ -89,6 +90,9 @@ func runConnect(ctx context.Context, c *call, args []string) error {
 		defer person.close()
 	}
 	req.Interactive = ok
+	if !req.Terminal {
+		req.Display = c.display()
+	}
 	result, err := c.follow(ctx, "connecting…", ipc.PathPasscards, req, person)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ To replace a leaked token in one go: rot rotate REF --revoke-now.
 
 Where npm cannot be reached rotd serves nothing all the same and keeps at it
 until npm refuses the token; that is a warning, and status 0. Status 6: npm
-wants its second factor from a person; run the command on a terminal.
+wants its second factor from a person: rot approve REF.
 
   --json         a line for each ROT: {"rot","confirmed","error"}
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
@@ -75,6 +75,9 @@ func (c *call) showRevocation(v ipc.Revocation) error {
 	default:
 		c.done(v.ROT + " is not served any more")
 		c.warn("npm may still accept its token, rotd keeps at it: " + v.Error.Message)
+		if v.Error.Hint != "" {
+			c.note("  hint: " + clean(v.Error.Hint))
+		}
 	}
 	return nil
 }

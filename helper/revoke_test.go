@@ -22,9 +22,9 @@ func TestRevoke(t *testing.T) {
 func TestRevokeThatNeedsAPerson(t *testing.T) {
 	d := newDaemon(t)
 	d.stream("POST "+ipc.PathRevoke, ipc.Event{Result: &ipc.Result{Revocations: []ipc.Revocation{
-		{ROT: testROT, Error: &ipc.Error{Code: ipc.CodeNeedsApproval, Message: "npm wants a code"}},
+		{ROT: testROT, Error: &ipc.Error{Code: ipc.CodeNeedsApproval, Message: "npm wants a code", Hint: "rot approve ci"}},
 	}}})
-	d.run("revoke", "ci").want(t, ipc.ExitPerson, "", "npm wants a code")
+	d.run("revoke", "ci").want(t, ipc.ExitPerson, "", "npm wants a code\n  hint: rot approve ci\n")
 }
 
 func TestRemove(t *testing.T) {

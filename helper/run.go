@@ -61,7 +61,7 @@ func (cmd command) text(all []command) string {
 }
 
 // commands are all of rot's, in the order of the overview.
-var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, deliver, schedule, ls, status, logCommand, revoke, remove, version, help}
+var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, deliver, approve, schedule, ls, status, logCommand, revoke, remove, version, help}
 
 // call is one run of rot.
 type call struct {

@@ -27,6 +27,7 @@ The states of a ROT:
   ok              a token is served, nothing is due
   rotating        a rotation is running; the old token is served
   failing         the last rotation failed; the old token is served
+  not delivered   a delivery failed: the old token stays until it has the new one
   needs approval  a person is needed; the old token is served
   expired         the token is past its life, no newer one could be made
   empty           no rotation has succeeded yet
@@ -169,7 +170,7 @@ func (c *call) paintState(state string) string {
 	switch state {
 	case ipc.StateOK, ipc.StateRotating:
 		return c.paint(green, state)
-	case ipc.StateFailing, ipc.StateNeedsApproval:
+	case ipc.StateFailing, ipc.StateUndelivered, ipc.StateNeedsApproval:
 		return c.paint(yellow, state)
 	default:
 		return c.paint(red, state)

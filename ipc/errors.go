@@ -16,6 +16,7 @@ const (
 	CodeRegistryError    Code = "registry_error"      // 5xx
 	CodeRefused          Code = "refused"             // any other 4xx of the registry
 	CodeGarbled          Code = "garbled"             // an answer that is not what npm's API answers
+	CodeUnconfirmed      Code = "unconfirmed"         // npm says that a token is deleted, and it is not yet
 	CodeTokenMismatch    Code = "token_mismatch"      // npm made a token that is not what was asked for
 	CodeBrowserNotFound  Code = "browser_not_found"   // no Chromium
 	CodeBrowserFailed    Code = "browser_failed"      // it did not start, or ended
@@ -70,6 +71,7 @@ var codes = map[Code]struct{ HTTP, Exit int }{
 	CodeRegistryError:    {502, ExitFailed},
 	CodeRefused:          {422, ExitFailed},
 	CodeGarbled:          {502, ExitFailed},
+	CodeUnconfirmed:      {502, ExitFailed},
 	CodeTokenMismatch:    {502, ExitFailed},
 	CodeBrowserNotFound:  {500, ExitFailed},
 	CodeBrowserFailed:    {500, ExitFailed},

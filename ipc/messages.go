@@ -15,6 +15,7 @@ const (
 	PathROTs      = "/v1/rots"                         // GET → {"rots":[ROT]}
 	PathToken     = "/v1/rots/{ref}/token"             // GET → Token
 	PathRotate    = "/v1/rotations/{ref}"              // POST Rotate → stream of Event
+	PathApprove   = "/v1/approvals"                    // POST Approve → stream of Event
 	PathRevoke    = "/v1/revocations/{ref}"            // POST Revoke → stream of Event
 	PathRemove    = "/v1/removals/{ref}"               // POST Remove → stream of Event
 	PathLog       = "/v1/log"                          // GET ?ref=&after=&limit= → {"log":[LogEntry]}; &follow=1 → stream of LogEntry
@@ -50,6 +51,7 @@ const (
 	StateOK            = "ok"             // a value is served, nothing is due
 	StateRotating      = "rotating"       // a rotation is running
 	StateFailing       = "failing"        // the last rotation failed; the old value is still served
+	StateUndelivered   = "not delivered"  // a delivery has not taken the value that is served; the old one stays
 	StateNeedsApproval = "needs approval" // a person is needed; the old value is still served
 	StateExpired       = "expired"        // the value served is past its expiry
 	StateEmpty         = "empty"          // no rotation has succeeded yet
@@ -125,6 +127,7 @@ type Connect struct {
 	Passkey    *Passkey    `json:"passkey,omitempty"`
 	Remember   []string    `json:"remember,omitempty"` // of "password", "totp", "passkey"
 	Terminal   bool        `json:"terminal,omitempty"` // questions instead of a window
+	Display    *Display    `json:"display,omitempty"`  // where a window can be opened; nil: nowhere
 
 	// Interactive says that somebody is there to answer questions. Without it
 	// a question ends the run with needs_approval.
@@ -184,6 +187,23 @@ type Delivery struct {
 	Output      string     `json:"output,omitempty"` // the end of what it printed, without secrets
 }
 
+// Approve has a person pass what npm asks for, and finishes everything that
+// waits for it: of one ROT, of one passcard, or of all.
+type Approve struct {
+	Ref         string   `json:"ref,omitempty"` // empty: whatever waits
+	Display     *Display `json:"display,omitempty"`
+	Interactive bool     `json:"interactive,omitempty"` // as in Connect
+}
+
+// Display is the caller's display, by the environment variables that name it.
+// All are empty where a display needs no name (macOS).
+type Display struct {
+	X11        string `json:"display,omitempty"`         // DISPLAY
+	XAuthority string `json:"xauthority,omitempty"`      // XAUTHORITY
+	Wayland    string `json:"wayland_display,omitempty"` // WAYLAND_DISPLAY
+	RuntimeDir string `json:"xdg_runtime_dir,omitempty"` // XDG_RUNTIME_DIR
+}
+
 // Event is one line of a stream. Exactly one field is set, and the last line
 // is a Result or an Error.
 type Event struct {
@@ -227,7 +247,8 @@ type Answer struct {
 type Result struct {
 	Passcard  string     `json:"passcard,omitempty"`  // Connect: rot://pas_…
 	Username  string     `json:"username,omitempty"`  // Connect
-	Rotations []Rotation `json:"rotations,omitempty"` // Rotate: one for each ROT
+	Rotations []Rotation `json:"rotations,omitempty"` // Rotate, Approve: one for each ROT
+	Settled   []string   `json:"settled,omitempty"`   // Approve: rot://rot_… whose old values are revoked
 
 	Revocations []Revocation `json:"revocations,omitempty"` // Revoke: one for each ROT
 	Removal     *Removal     `json:"removal,omitempty"`     // Remove

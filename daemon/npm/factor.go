@@ -151,9 +151,9 @@ func (a *Account) codeByPerson(ctx context.Context, c call, ch challenge) (secre
 		switch {
 		case err == nil && !sane(code.Reveal(), 4, 256):
 			return code, a.reg.garbled(c.doing, "holds a one-time code that is none")
-		case !noBrowser(err) || a.cfg.Ask == nil:
+		case !noBrowser(err) || a.cfg.Ask == nil && a.passkey != nil:
 			return code, err
-		}
+		} // without a browser it takes a person, there or not
 	}
 	kind, text := ipc.AskOTP, "one-time code of the authenticator app"
 	if ch.email {

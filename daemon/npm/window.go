@@ -40,9 +40,9 @@ var (
 
 // Pass shows url until ctx ends, which it does when the page's outcome has
 // come; the session is kept then. It returns an *Error of the kind
-// ErrNeedsPerson when the window is closed, nobody does anything in its time,
-// or whoever asked for it has left, and the *browser.Error of a browser that
-// is missing or failed. c is not used.
+// ErrNeedsPerson when the window cannot be opened (then it wraps the
+// *browser.Error, too) or is closed, when nobody does anything in its time, or
+// when whoever asked for it has left. c is not used.
 func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
 	log := w.Log
 	if log == nil {
@@ -60,7 +60,7 @@ func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
 		return fmt.Errorf("%s: %w", passing, ctx.Err())
 	}
 	if err != nil {
-		return err
+		return unopened(err)
 	}
 	defer func() {
 		if err := win.Close(); err != nil {
@@ -69,7 +69,7 @@ func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
 	}()
 	w.restore(ctx, win, log)
 	if err := win.Show(ctx, url); err != nil {
-		return err
+		return unopened(err)
 	}
 	if w.Tell != nil {
 		w.Tell("window", "pass npm's check in the browser window; it closes by itself")
@@ -81,6 +81,12 @@ func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
 		w.keep(tidy, win, log)
 	}
 	return err
+}
+
+// unopened says that the person has seen no window: the check still waits.
+func unopened(err error) error {
+	return &Error{Kind: fmt.Errorf("%w: %w", ErrNeedsPerson, err), Message: passing + ": no window could be opened: " + err.Error(),
+		Hint: "see that DISPLAY names a display of yours, or go without a window: --terminal"}
 }
 
 // wait waits for what ends the window.

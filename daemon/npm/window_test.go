@@ -165,7 +165,8 @@ func TestAWindowEndsWithItsContext(t *testing.T) {
 func TestNoWindow(t *testing.T) {
 	d := atDesk(t)
 	d.window.Browser.Display = []string{"DISPLAY=:7654"}
-	if err := d.account(knowingPassword).SignIn(t.Context()); !errors.Is(err, browser.ErrFailed) {
+	err := d.account(knowingPassword).SignIn(t.Context())
+	if d.fails(err, ErrNeedsPerson); !errors.Is(err, browser.ErrFailed) {
 		t.Errorf("without a display: %v", err)
 	}
 	d.window.Browser.Exec = "/nowhere/chromium"

@@ -175,7 +175,7 @@ func (e *Engine) deliver(ctx context.Context, d store.Delivery, g store.Generati
 		return d, nil
 	case why != nil:
 		e.Log.Warn("a delivery failed", "rot", g.ROT, "delivery", d.Name, "generation", g.N, "err", why)
-		tell("undelivered", fmt.Sprintf("%s: %v", d.Name, why))
+		tell("undelivered", fmt.Sprintf("%s has not taken it: %v", d.Name, why))
 	case err == nil:
 		d.Delivered = g.N
 		tell("delivered", fmt.Sprintf("%s has generation %d", d.Name, g.N))

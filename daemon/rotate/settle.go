@@ -16,11 +16,21 @@ import (
 // counted from the first look that found nothing.
 const doubt = 2 * time.Minute
 
-// errDoubt says that a creation's fate is open.
-var errDoubt = errors.New("npm may still be making the token")
+// ErrUnconfirmed is what an error is about that will pass by itself: npm has
+// said yes, and is not seen to have done it yet.
+var ErrUnconfirmed = errors.New("npm has not confirmed it yet")
 
-// errAccepted says that npm has deleted a token and takes its value still.
-var errAccepted = errors.New("npm has deleted the old token and still accepts its value (this may last an hour)")
+type unconfirmed string
+
+func (e unconfirmed) Error() string      { return string(e) }
+func (unconfirmed) Is(target error) bool { return target == ErrUnconfirmed }
+
+const (
+	// errDoubt says that a creation's fate is open.
+	errDoubt = unconfirmed("npm may still be making the token")
+	// errAccepted says that npm has deleted a token and takes its value still.
+	errAccepted = unconfirmed("npm has deleted the old token and still accepts its value (this may last an hour)")
+)
 
 // Settle brings the unfinished generations of rot to their end: an interrupted
 // rotation goes on where it stopped, what will never be served is revoked, and
@@ -117,7 +127,7 @@ func (e *Engine) revokeNamed(ctx context.Context, npm Account, name string) (fou
 		return true, err
 	}
 	if t, err = listed(ctx, npm, isOurs); err == nil && t != nil {
-		err = fmt.Errorf("npm still lists %s after deleting it", name)
+		err = unconfirmed("npm still lists " + name + " after deleting it")
 	}
 	return true, err
 }
@@ -169,7 +179,7 @@ func (e *Engine) kill(ctx context.Context, npm Account, g store.Generation) erro
 			return err
 		}
 		if t != nil {
-			return fmt.Errorf("npm still lists %s after deleting it", g.TokenName)
+			return unconfirmed("npm still lists " + g.TokenName + " after deleting it")
 		}
 		e.memory.deleted(g)
 	}

@@ -9,21 +9,27 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"testing"
 	"time"
 )
 
 // patience bounds how long a window is waited for.
 const patience = 30 * time.Second
 
+// T is the test: a *testing.T, or a script's.
+type T interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
 // Display is an X server that ends with the test.
 type Display struct {
-	t    testing.TB
+	t    T
 	Name string // ":7"
 }
 
 // Start starts an X server. It fails the test where Xvfb or xdotool is missing.
-func Start(t testing.TB) *Display {
+func Start(t T) *Display {
 	t.Helper()
 	for _, tool := range []string{"Xvfb", "xdotool"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -32,13 +38,14 @@ func Start(t testing.TB) *Display {
 	}
 	out, in, err := os.Pipe()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("start Xvfb: %v", err)
 	}
 	defer out.Close()
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp")
+	// It would begin anew whenever xdotool, its only client, has left.
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-noreset", "-screen", "0", "1280x1000x24", "-nolisten", "tcp")
 	cmd.ExtraFiles = []*os.File{in}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		t.Fatalf("start Xvfb: %v", err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	_ = in.Close()
