@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"rotd/ipc"
 	"rotd/ipc/secret"
@@ -72,4 +74,28 @@ func TestConnectingAgainTriesWhatWaits(t *testing.T) {
 	if r.token(one).Generation < 2 || r.token(two).Generation < 2 {
 		t.Error("an old token is served")
 	}
+}
+
+// A rotation that went well may leave an old token that only a person can
+// revoke: that is told, too.
+func TestAnOldTokenThatNeedsAPersonIsTold(t *testing.T) {
+	r := newRig(t)
+	passcard, rot := r.first()
+	r.switches(`{"faults":[{"path":"/-/npm/v1/tokens/token","method":"DELETE","count":-1,"kind":"status","status":503}]}`)
+	if _, err := r.stream("/v1/rotations/"+rot, ipc.Rotate{}); err != nil {
+		t.Fatal(err)
+	}
+	if r.rot(rot).Retiring != 1 {
+		t.Fatal("the old token is revoked")
+	}
+	r.remember(passcard, secret.Text{}, secret.Text{})
+	r.advance(day)
+	r.await("the notice", func() bool { return len(r.told.states()) == 1 })
+	if got := r.told.all[0]; got.State != ipc.StateNeedsApproval || !strings.Contains(got.Text, "its old token is not revoked yet\nrun: rot approve") {
+		t.Errorf("%+v", got)
+	}
+	r.switches(`{"faults":[]}`)
+	r.connect()
+	r.await("the revocation", func() bool { r.advance(20 * time.Minute); return r.rot(rot).Retiring == 0 })
+	r.await("the end of it", func() bool { r.look(); return r.rot(rot).State == ipc.StateOK && len(r.told.states()) == 2 })
 }

@@ -40,6 +40,7 @@ func TestTheLogTellsWhatBecameOfTokens(t *testing.T) {
 	g := must[Generation](t)(s.Plan(ctx, rot, called("three")))
 	ok(t, s.Advance(ctx, rot, g.N, StepPlanned, StepAbandoned))
 	ok(t, s.SetTrouble(ctx, rot, Trouble{Code: "refused", Message: "npm said no"}, 1, time.Time{}))
+	ok(t, s.SetTrouble(ctx, rot, Trouble{Code: "refused", Message: "npm said no"}, 1, time.Time{})) // put off
 	ok(t, s.SetTrouble(ctx, rot, Trouble{}, 0, time.Time{}))
 	uid := uint32(7)
 	ok(t, s.Withdraw(ctx, rot, &uid))

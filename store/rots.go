@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -99,10 +100,18 @@ func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures 
 		trouble = sql.NullString{String: string(b), Valid: true}
 	}
 	return s.change(ctx, doing, func(tx *sql.Tx) error {
-		err := changeOne(tx.ExecContext(ctx,
+		var before int
+		err := tx.QueryRowContext(ctx, `SELECT failures FROM rots WHERE id = ?`, rot).Scan(&before)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx,
 			`UPDATE rots SET trouble = ?, failures = ?, next = iif(current = 0, NULL, ?), last_attempt = ? WHERE id = ?`,
-			trouble, failures, micros(next), micros(s.stamp()), rot))
-		if err != nil || !trouble.Valid {
+			trouble, failures, micros(next), micros(s.stamp()), rot)
+		if err != nil || !trouble.Valid || failures <= before { // one that is only put off is in the log already
 			return err
 		}
 		return s.addLog(ctx, tx, LogEntry{Kind: LogFailed, ROT: rot, Detail: t.Message})

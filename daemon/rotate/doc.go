@@ -11,7 +11,8 @@
 //
 // From current on the old generation is retiring until npm refuses its value:
 // first every delivery must take the new one, then the grace period runs. A
-// generation that has leaked is revoked without either.
+// generation that has leaked is revoked without either, and Withdraw revokes the
+// one that was served with nothing in its place.
 //
 // A generation that will never be served goes to discarding and ends as
 // abandoned, once npm's listing shows that nothing of its name is left.
@@ -23,6 +24,6 @@
 // brings every unfinished generation to its end.
 //
 // It knows no browser, no HTTP and no SQL: an Account stands for npm, a Journal
-// for the database, a Courier for the commands that deliver. Its callers see to it that one passcard is worked on by one
-// call at a time.
+// for the database, a Courier for the commands that deliver. Its callers see to
+// it that one passcard is worked on by one call at a time.
 package rotate

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -64,8 +65,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), tokens: map[string]*fakeToken{}, lag: map[string]bool{},
 		served: map[string]int{}, taken: map[string]map[int]time.Time{}}
-	dir := filepath.Join(t.TempDir(), "state")
-	key := filepath.Join(t.TempDir(), "key")
+	base := inMemory(t)
+	dir, key := filepath.Join(base, "state"), filepath.Join(base, "key")
 	keys, err := store.ParseKeySource("file:" + key)
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +85,18 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// inMemory is a directory that needs no disk, where the system has one: the
+// tests of this package are thousands of databases.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "rotd-test")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func (w *world) engine() *rotate.Engine {

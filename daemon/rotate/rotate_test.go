@@ -68,8 +68,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 	names := map[fault]string{lost: "lost", late: "late", refused: "refused", dieAt: "dies before", dieIn: "dies after"}
 	for name, prepare := range map[string]func(*world){
 		"alone":            func(*world) {},
-		"with deliveries":  func(w *world) { w.addDeliveries("a", "b") },
-		"with both":        func(w *world) { w.addDeliveries("a", "b"); w.setGrace(time.Hour) },
+		"to deliver":       func(w *world) { w.addDeliveries("a", "b"); w.setGrace(time.Hour) },
 		"of a leaked one":  func(w *world) { w.addDeliveries("a"); w.setGrace(time.Hour); w.leaks = true },
 		"a delivery fails": func(w *world) { w.addDeliveries("a", "b"); w.mends = map[string]int{"b": 2} },
 	} {
