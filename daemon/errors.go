@@ -39,7 +39,7 @@ var wireCodes = []struct {
 	{store.ErrNotFound, ipc.CodeNotFound},
 	{store.ErrAmbiguous, ipc.CodeAmbiguous},
 	{store.ErrTaken, ipc.CodeBadRequest},
-	{store.ErrStep, ipc.CodeRateLimited},
+	{store.ErrStep, ipc.CodeBusy},
 	{store.ErrStorage, ipc.CodeStorage},
 	{context.Canceled, ipc.CodeCancelled},
 	{context.DeadlineExceeded, ipc.CodeUnreachable},

@@ -45,7 +45,7 @@ func TestAPersonServesEverythingThatWaits(t *testing.T) {
 		t.Error("there was nothing to ask")
 		return secret.Text{}, context.Canceled
 	}
-	done, err := r.d.rotateAll(t.Context(), r.d.store.Load(), passcard, []string{two}, ask, func(string, string, string) {})
+	done, err := r.d.rotateAll(t.Context(), r.d.store.Load(), passcard, []string{two}, nil, ask, func(string, string, string) {})
 	if err != nil || len(done) != 2 || bare(done[0].ROT) != two || bare(done[1].ROT) != one {
 		t.Fatalf("%+v, %v", done, err)
 	}
