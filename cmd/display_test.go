@@ -30,14 +30,11 @@ func startDisplay(ts *testscript.TestScript, neg bool, args []string) {
 // does what the pages of a window want until it is gone.
 func actAtDisplay(ts *testscript.TestScript, neg bool, args []string) {
 	d, seen := worldOf(ts).display, false
-	done := func() bool {
-		there := len(d.Windows("npm")) > 0
-		seen = seen || there
-		return seen && !there
-	}
+	done := func() bool { return seen && len(d.Windows("npm")) == 0 }
 	d.Enter(done,
-		xvfb.Page{Title: "Sign In", Text: func() string { return "ada\t" + args[0] + "\n" }},
+		xvfb.Page{Title: "Sign In", Text: func() string { seen = true; return "ada\t" + args[0] + "\n" }},
 		xvfb.Page{Title: "Enter a One-time", Text: func() string {
+			seen = true
 			code, err := totp.GenerateCode(args[1], time.Now())
 			ts.Check(err)
 			return code + "\n"

@@ -115,3 +115,21 @@ func TestAScheduleIsNoWayAroundAFailure(t *testing.T) {
 		t.Errorf("next was in %v and is in %v", before.Next.Sub(r.clock()), v.Next.Sub(r.clock()))
 	}
 }
+
+func TestATokenThatExpiresBeforeTheNextTryIsMarked(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	if r.rot(rot).ExpiresBeforeNext {
+		t.Error("all is well, and it is marked")
+	}
+	r.switches(`{"faults":[{"path":"/-/npm/v1/tokens","method":"POST","count":-1,"kind":"status","status":429,"retry_after":7200}]}`)
+	r.advance(90*day - time.Hour)
+	r.await("the failure", func() bool { return r.rot(rot).State == ipc.StateFailing })
+	if v := r.rot(rot); !v.ExpiresBeforeNext || v.Next.Sub(r.clock()) < 2*time.Hour-time.Second {
+		t.Errorf("next in %v, expiry in %v, marked: %v", v.Next.Sub(r.clock()), v.Expires.Sub(r.clock()), v.ExpiresBeforeNext)
+	}
+	r.await("the notice", func() bool { r.look(); return len(r.told.states()) == 1 })
+	if got := r.told.all[0].Text; !strings.Contains(got, "its token expires before the next try") {
+		t.Errorf("told %q", got)
+	}
+}

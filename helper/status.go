@@ -27,7 +27,7 @@ The states of a ROT:
   ok              a token is served, nothing is due
   rotating        a rotation is running; the old token is served
   failing         the last rotation failed; the old token is served
-  not delivered   a delivery failed: the old token stays until it has the new one
+  not delivered   a delivery failed: the old token stays until it took the new
   needs approval  a person is needed; the old token is served
   expired         the token is past its life, no newer one could be made
   empty           no rotation has succeeded yet
