@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,7 +138,9 @@ func (d *Daemon) writeLog(ctx context.Context) error {
 		}
 		entries = append(entries, e)
 	}
-	slices.SortFunc(entries, func(a, b store.LogEntry) int { return a.At.Compare(b.At) })
+	slices.SortFunc(entries, func(a, b store.LogEntry) int {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ROT, b.ROT), a.Generation-b.Generation)
+	})
 	err := st.AddLog(ctx, entries...)
 	if err != nil {
 		for k, g := range open {
