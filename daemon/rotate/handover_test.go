@@ -1,12 +1,16 @@
 package rotate_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"rotd/daemon/rotate"
+	"rotd/ipc/secret"
+	"rotd/store"
 )
 
 // settleOnce is one look of the timer.
@@ -145,4 +149,30 @@ func TestAnExpiredTokenWaitsForNothing(t *testing.T) {
 	if wait := w.settleOnce(); wait.Old != 0 || len(wait.Undelivered) != 1 {
 		t.Errorf("waits for %+v", wait)
 	}
+}
+
+// courierFunc is a courier of one test.
+type courierFunc func() error
+
+func (f courierFunc) Deliver(context.Context, store.Delivery, store.Generation, secret.Text) (string, error) {
+	return "", f()
+}
+
+func TestAStopInTheMiddleOfADeliveryIsNoFailureOfIt(t *testing.T) {
+	w := newWorld(t)
+	w.addDeliveries("x")
+	ctx, stop := context.WithCancel(t.Context())
+	e := w.engine()
+	e.Courier = courierFunc(func() error { stop(); return errors.New("signal: killed") })
+	if _, err := e.Rotate(ctx, account{w}, w.row(), silent); err != nil {
+		t.Fatal(err)
+	}
+	all, err := w.st.Deliveries(t.Context(), w.rot.ID)
+	if err != nil || all[0].Failures != 0 || all[0].Delivered != 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if err := w.settle(); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
 }
