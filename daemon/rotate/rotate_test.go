@@ -87,7 +87,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 					w.rotateOnce()
 					w.restart()
 					w.at, w.fault = at, f
-					rerr, served := w.rotateAndSettle()
+					served, rerr := w.rotateAndSettle()
 					w.restart()
 					if err := w.settle(); err != nil {
 						t.Fatalf("does not settle: %v", err)
@@ -110,7 +110,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 }
 
 // rotateAndSettle is a rotation and all that the timer does after it.
-func (w *world) rotateAndSettle() (err error, served int) {
+func (w *world) rotateAndSettle() (served int, err error) {
 	w.t.Helper()
 	if w.leaks {
 		w.leak()
@@ -120,7 +120,7 @@ func (w *world) rotateAndSettle() (err error, served int) {
 	if !w.dead {
 		_ = w.settle()
 	}
-	return err, served
+	return served, err
 }
 
 func callsOfARotation(t *testing.T, prepare ...func(*world)) []string {
@@ -130,7 +130,7 @@ func callsOfARotation(t *testing.T, prepare ...func(*world)) []string {
 	}
 	w.rotateOnce()
 	w.restart()
-	if err, _ := w.rotateAndSettle(); err != nil {
+	if _, err := w.rotateAndSettle(); err != nil {
 		t.Fatal(err)
 	}
 	return w.history
