@@ -89,7 +89,8 @@ func TestAnOldTokenThatNeedsAPersonIsTold(t *testing.T) {
 		t.Fatal("the old token is revoked")
 	}
 	r.remember(passcard, secret.Text{}, secret.Text{})
-	r.advance(day)
+	r.switches(`{"faults":[]}`)
+	r.advance(day) // npm's session has ended
 	r.await("the notice", func() bool {
 		r.advance(time.Minute) // a try may have begun before the day had passed
 		return len(r.told.states()) == 1
@@ -97,7 +98,6 @@ func TestAnOldTokenThatNeedsAPersonIsTold(t *testing.T) {
 	if got := r.told.all[0]; got.State != ipc.StateNeedsApproval || !strings.Contains(got.Text, "its old token is not revoked yet\nrun: rot approve") {
 		t.Errorf("%+v", got)
 	}
-	r.switches(`{"faults":[]}`)
 	r.connect()
 	r.await("the revocation", func() bool { r.advance(20 * time.Minute); return r.rot(rot).Retiring == 0 })
 	r.await("the end of it", func() bool { r.look(); return r.rot(rot).State == ipc.StateOK && len(r.told.states()) == 2 })

@@ -60,3 +60,13 @@ func changeOne(res sql.Result, err error) error {
 	}
 	return err
 }
+
+const connections = 4
+
+// dropIdle closes the connections that nobody uses. SQLite opens one for
+// reading only where the file cannot be written at that moment, and such a one
+// would never write again.
+func dropIdle(db *sql.DB) {
+	db.SetMaxIdleConns(0)
+	db.SetMaxIdleConns(connections)
+}

@@ -42,8 +42,8 @@ func openDatabase(path string) *sql.DB {
 		driver: &sqlite3.SQLiteDriver{ConnectHook: setPragmas},
 		dsn:    dsn(path, "mode=rw&_txlock=immediate"),
 	})
-	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(4) // a new connection costs more than a query
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections) // a new connection costs more than a query
 	return db
 }
 

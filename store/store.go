@@ -179,6 +179,14 @@ func (s *Store) forget(ctx context.Context, doing string, f func(*sql.Tx) error)
 }
 
 func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error, after func()) error {
+	err := s.writeOnce(ctx, doing, f, after)
+	if faultOf(err) == faultReadOnly {
+		dropIdle(s.db)
+	}
+	return err
+}
+
+func (s *Store) writeOnce(ctx context.Context, doing string, f func(*sql.Tx) error, after func()) error {
 	select {
 	case s.writing <- struct{}{}:
 		defer func() { <-s.writing }()
