@@ -123,7 +123,11 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 		v.LastError = &ipc.Error{Code: ipc.Code(r.Trouble.Code), Message: r.Trouble.Message, Hint: r.Trouble.Hint}
 	}
 	if v.LastError == nil {
-		v.LastError = d.settles.waitsForPerson(r.ID)
+		if why := d.settles.waitsForPerson(r.ID); why != nil {
+			of := *why
+			of.Message = "its old token is not revoked yet: " + of.Message
+			v.LastError = &of
+		}
 	}
 	v.State = d.rotState(r, v)
 	v.Schedule = wireSchedule(r.Schedule)

@@ -95,7 +95,7 @@ func TestAnOldTokenThatNeedsAPersonIsTold(t *testing.T) {
 		r.advance(time.Minute) // a try may have begun before the day had passed
 		return len(r.told.states()) == 1
 	})
-	if got := r.told.all[0]; got.State != ipc.StateNeedsApproval || !strings.Contains(got.Text, "its old token is not revoked yet\nrun: rot approve") {
+	if got := r.told.all[0]; got.State != ipc.StateNeedsApproval || !strings.Contains(got.Text, "its old token is not revoked yet") || !strings.Contains(got.Text, "run: rot approve") {
 		t.Errorf("%+v", got)
 	}
 	r.connect()

@@ -63,10 +63,19 @@ func changeOne(res sql.Result, err error) error {
 
 const connections = 4
 
-// dropIdle closes the connections that nobody uses. SQLite opens one for
-// reading only where the file cannot be written at that moment, and such a one
-// would never write again.
-func dropIdle(db *sql.DB) {
-	db.SetMaxIdleConns(0)
-	db.SetMaxIdleConns(connections)
+// openAll opens every connection there will be. SQLite opens one for reading
+// only where the file cannot be written at that moment, and such a one would
+// never write again: none is opened later.
+func openAll(ctx context.Context, db *sql.DB) error {
+	for range connections {
+		c, err := db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close() // back to the pool, when all are open
+		if err := c.PingContext(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }

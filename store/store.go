@@ -73,6 +73,9 @@ func Open(ctx context.Context, dir string, keys KeySource, opts Options) (*Store
 	if err := migrate(ctx, s.db); err != nil {
 		return nil, errors.Join(failed("bring "+path+" to the newest version", err), s.db.Close())
 	}
+	if err := openAll(ctx, s.db); err != nil {
+		return nil, errors.Join(failed("open "+path, err), s.db.Close())
+	}
 	return s, nil
 }
 
@@ -179,14 +182,6 @@ func (s *Store) forget(ctx context.Context, doing string, f func(*sql.Tx) error)
 }
 
 func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error, after func()) error {
-	err := s.writeOnce(ctx, doing, f, after)
-	if faultOf(err) == faultReadOnly {
-		dropIdle(s.db)
-	}
-	return err
-}
-
-func (s *Store) writeOnce(ctx context.Context, doing string, f func(*sql.Tx) error, after func()) error {
 	select {
 	case s.writing <- struct{}{}:
 		defer func() { <-s.writing }()
