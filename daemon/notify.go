@@ -141,9 +141,6 @@ func (d *Daemon) noticeOf(v ipc.ROT) Notice {
 		text = append(text, "the old token stays; run: rot deliver "+name+" --list")
 	case ipc.StateNeedsApproval:
 		n.Title = name + " needs you"
-		if v.LastError == nil {
-			text = append(text, "its old token is not revoked yet")
-		}
 		text = append(text, "run: rot approve "+name)
 	case ipc.StateExpired:
 		n.Title = "the token of " + name + " has expired"

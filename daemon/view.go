@@ -148,8 +148,6 @@ func (d *Daemon) rotState(r store.ROT, v ipc.ROT) string {
 		return ipc.StateExpired
 	case v.LastError != nil:
 		return ipc.StateFailing
-	case d.settles.wantsPerson(r.ID): // to revoke an old one
-		return ipc.StateNeedsApproval
 	}
 	return ipc.StateOK
 }
