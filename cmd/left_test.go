@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
+	"slices"
 
 	_ "github.com/mattn/go-sqlite3" // looks into the daemon's database
 
@@ -34,33 +34,26 @@ func (g *ground) leftOver() (names []string) {
 	return names
 }
 
-// generation is a line of the daemon's journal.
-type generation struct {
-	step    store.Step
-	planned time.Time
-}
-
-// unfinished reads the journal of the running daemon, beside it.
-func (g *ground) unfinished() (open []generation) {
+// unfinished reads the journal of the running daemon, beside it: the steps of
+// the generations that wait for something.
+func (g *ground) unfinished() (open []store.Step) {
 	g.t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+filepath.Join(g.stateDir(), "rotd.db")+"?mode=ro&_busy_timeout=10000")
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.Query(`SELECT step, planned FROM generations WHERE step NOT IN ('current', 'revoked', 'abandoned')`)
+	rows, err := db.Query(`SELECT step FROM generations WHERE step NOT IN ('current', 'revoked', 'abandoned')`)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var gen generation
-		var planned int64
-		if err := rows.Scan(&gen.step, &planned); err != nil {
+		var step store.Step
+		if err := rows.Scan(&step); err != nil {
 			g.t.Fatal(err)
 		}
-		gen.planned = time.UnixMicro(planned)
-		open = append(open, gen)
+		open = append(open, step)
 	}
 	if err := rows.Err(); err != nil {
 		g.t.Fatal(err)
@@ -68,20 +61,12 @@ func (g *ground) unfinished() (open []generation) {
 	return open
 }
 
-// doubt is how long the engine goes on looking for a token that npm may still
-// be making.
-const doubt = 2 * time.Minute
-
-// settled reports whether the journal holds nothing but names that were asked
-// for a moment ago, so that the engine looks for them again.
+// settled reports whether the journal holds nothing but names that npm may
+// still be making tokens of. The engine looks for those again two minutes after
+// it, since its last start, has looked in vain; the long run waits for that.
 func (g *ground) settled() bool {
 	g.t.Helper()
-	for _, gen := range g.unfinished() {
-		if gen.step != store.StepPlanned || time.Since(gen.planned) > doubt {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(g.unfinished(), func(step store.Step) bool { return step != store.StepPlanned })
 }
 
 // checkDatabase looks at what a killed daemon left, in a copy, so that the next
