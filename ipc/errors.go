@@ -44,6 +44,7 @@ const (
 
 	// 6, a person is needed.
 	CodeNeedsApproval Code = "needs_approval" // a second factor or password that is not stored
+	CodeNeedsSignIn   Code = "needs_sign_in"  // npm's session has ended, and what is stored does not renew it
 	CodeBotCheck      Code = "bot_check"      // npm wants to see that a person is there
 )
 
@@ -88,6 +89,7 @@ var codes = map[Code]struct{ HTTP, Exit int }{
 	CodeAmbiguous:        {409, ExitNotFound},
 	CodeNotAllowed:       {403, ExitNotAllowed},
 	CodeNeedsApproval:    {409, ExitPerson},
+	CodeNeedsSignIn:      {409, ExitPerson},
 	CodeBotCheck:         {409, ExitPerson},
 }
 

@@ -40,11 +40,20 @@ type Passcard struct {
 	Name       string    `json:"name,omitempty"`
 	Registry   string    `json:"registry"` // no trailing slash
 	Username   string    `json:"username"`
-	Via        string    `json:"via"`                  // "registry" or "website"
+	Via        string    `json:"via"`                  // ViaRegistry or ViaWebsite
+	Site       string    `json:"site,omitempty"`       // where npm's pages are; no trailing slash
 	Remembered []string  `json:"remembered,omitempty"` // of "password", "totp", "passkey"
 	ROTs       []string  `json:"rots"`                 // rot://rot_…
 	Created    time.Time `json:"created"`
+	// Trouble is why a person has to sign in again; absent: nobody has to.
+	Trouble *Error `json:"trouble,omitempty"`
 }
+
+// The ways to npm.
+const (
+	ViaRegistry = "registry" // npm's API; it wants the password
+	ViaWebsite  = "website"  // npm's settings pages, by the website's session alone
+)
 
 // The states of a ROT.
 const (
@@ -53,6 +62,7 @@ const (
 	StateFailing       = "failing"        // the last rotation failed; the old value is still served
 	StateUndelivered   = "not delivered"  // a delivery has not taken the value that is served; the old one stays
 	StateNeedsApproval = "needs approval" // a person is needed; the old value is still served
+	StateNeedsSignIn   = "needs sign-in"  // npm's session has ended; the old value is still served
 	StateExpired       = "expired"        // the value served is past its expiry
 	StateEmpty         = "empty"          // no rotation has succeeded yet
 	StateRevoked       = "revoked"        // the last value was revoked; none is served until the next rotation
@@ -121,6 +131,10 @@ type Connect struct {
 	Name     string `json:"name,omitempty"`
 	Registry string `json:"registry,omitempty"` // empty: npm's public registry
 	Username string `json:"username,omitempty"` // empty: asked for
+
+	Via         string `json:"via,omitempty"`          // empty: as the passcard does, else ViaRegistry
+	Site        string `json:"site,omitempty"`         // of the website way; empty: npm's, or where the registry is
+	AcceptTerms bool   `json:"accept_terms,omitempty"` // the user has read what AskTerms says; else it is asked
 
 	Password   secret.Wire `json:"password,omitzero"`    // empty: asked for
 	TOTPSecret secret.Wire `json:"totp_secret,omitzero"` // base32, or an otpauth:// URI
@@ -228,6 +242,7 @@ const (
 	AskEmailOTP = "email_otp"
 	AskRecall   = "remember" // "yes" or "no": may the password be kept
 	AskRemove   = "remove"   // "yes" or "no": is this to be removed
+	AskTerms    = "terms"    // "yes" or "no": may npm's website be operated
 )
 
 // Question is asked of the person; it is answered by a POST to PathAnswer.

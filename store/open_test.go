@@ -285,7 +285,7 @@ func TestFirstStartCutOffBetweenItsSteps(t *testing.T) {
 	for name, undo := range map[string]string{
 		"the key check is not written": `UPDATE meta SET key_check = NULL`,
 		"the id is not written":        `DELETE FROM meta`,
-		"no migration is done": `DROP TABLE log; DROP TABLE deliveries; DROP TABLE generations; DROP TABLE rots; DROP TABLE passcard_secrets; DROP TABLE passcards;
+		"no migration is done": `DROP TABLE grants; DROP TABLE access_tokens; DROP TABLE log; DROP TABLE deliveries; DROP TABLE generations; DROP TABLE rots; DROP TABLE passcard_secrets; DROP TABLE passcards;
 			DROP TABLE meta; DELETE FROM goose_db_version WHERE version_id > 0`,
 	} {
 		for _, crashed := range []bool{false, true} {

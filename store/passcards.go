@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"rotd/ipc/secret"
 )
 
-// AddPasscard keeps p under a new id. It fills ID and Created. ErrTaken: the
-// name is in use, or the account has a passcard already.
+// AddPasscard keeps p under a new id. It fills ID and Created, and clears
+// Trouble: the account has just been signed in to. ErrTaken: the name is in
+// use, or the account has a passcard already.
 func (s *Store) AddPasscard(ctx context.Context, p Passcard) (Passcard, error) {
 	if err := checkPasscard(p); err != nil {
 		return Passcard{}, failed("add the passcard", err)
@@ -25,9 +27,11 @@ func (s *Store) AddPasscard(ctx context.Context, p Passcard) (Passcard, error) {
 			return err
 		}
 		p.Created = s.stamp()
+		p.Terms, p.Checked = fromMicros(micros(p.Terms)), fromMicros(micros(p.Checked))
+		p.Trouble, p.NotifiedAt = Trouble{}, time.Time{}
 		_, err = tx.ExecContext(ctx,
-			`INSERT INTO passcards (id, name, registry, username, via, created) VALUES (?, ?, ?, ?, ?, ?)`,
-			p.ID, p.Name, p.Registry, p.Username, p.Via, micros(p.Created))
+			`INSERT INTO passcards (id, name, registry, username, via, created, site, terms, checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			p.ID, p.Name, p.Registry, p.Username, p.Via, micros(p.Created), p.Site, micros(p.Terms), micros(p.Checked))
 		if isDuplicate(err) {
 			return fmt.Errorf("%s at %s has a passcard already: %w", p.Username, p.Registry, ErrTaken)
 		}
@@ -46,23 +50,35 @@ func checkPasscard(p Passcard) error {
 	if strings.HasSuffix(p.Registry, "/") {
 		return fmt.Errorf("the registry %q ends in a slash", p.Registry)
 	}
-	return checkVia(p.Via)
+	return checkWay(p)
 }
 
-func checkVia(via string) error {
-	if via != "registry" && via != "website" {
-		return fmt.Errorf("a passcard goes by registry or website, not by %q", via)
+func checkWay(p Passcard) error {
+	switch {
+	case p.Via != "registry" && p.Via != "website":
+		return fmt.Errorf("a passcard goes by registry or website, not by %q", p.Via)
+	case p.Via == "website" && p.Terms.IsZero():
+		return errors.New("a passcard goes by the website only where the user has agreed to it")
+	case strings.HasSuffix(p.Site, "/"):
+		return fmt.Errorf("the site %q ends in a slash", p.Site)
 	}
 	return nil
 }
 
-const passcardColumns = `id, name, registry, username, via, created`
+const passcardColumns = `id, name, registry, username, via, created, site, terms, checked, trouble, notified_at`
 
 func scanPasscard(from row) (p Passcard, err error) {
-	var created sql.NullInt64
-	err = from.Scan(&p.ID, &p.Name, &p.Registry, &p.Username, &p.Via, &created)
-	p.Created = fromMicros(created)
-	return p, err
+	var created, terms, checked, notified sql.NullInt64
+	var trouble sql.NullString
+	err = from.Scan(&p.ID, &p.Name, &p.Registry, &p.Username, &p.Via, &created, &p.Site, &terms, &checked, &trouble, &notified)
+	if err != nil {
+		return p, err
+	}
+	p.Created, p.Terms, p.Checked, p.NotifiedAt = fromMicros(created), fromMicros(terms), fromMicros(checked), fromMicros(notified)
+	if p.Trouble, err = readTrouble(trouble); err != nil {
+		return p, fmt.Errorf("%s: %w", p.ID, err)
+	}
+	return p, nil
 }
 
 // Passcards returns all of them, the oldest first.
@@ -84,18 +100,42 @@ func (s *Store) Passcard(ctx context.Context, id string) (Passcard, error) {
 		`SELECT `+passcardColumns+` FROM passcards WHERE id = ?`, id)
 }
 
-// UpdatePasscard changes the name and the way (Via) of the passcard with p's
-// ID, and nothing else. ErrNotFound, ErrTaken.
+// UpdatePasscard changes the name and the way (Via, Site, Terms) of the passcard
+// with p's ID, and nothing else. ErrNotFound, ErrTaken.
 func (s *Store) UpdatePasscard(ctx context.Context, p Passcard) error {
 	doing := "change passcard " + p.ID
-	if err := checkVia(p.Via); err != nil {
+	if err := checkWay(p); err != nil {
 		return failed(doing, err)
 	}
 	return s.change(ctx, doing, func(tx *sql.Tx) error {
 		if err := nameIsFree(ctx, tx, p.Name, p.ID); err != nil {
 			return err
 		}
-		return changeOne(tx.ExecContext(ctx, `UPDATE passcards SET name = ?, via = ? WHERE id = ?`, p.Name, p.Via, p.ID))
+		return changeOne(tx.ExecContext(ctx, `UPDATE passcards SET name = ?, via = ?, site = ?, terms = ? WHERE id = ?`,
+			p.Name, p.Via, p.Site, micros(p.Terms), p.ID))
+	})
+}
+
+// NoteSession keeps when the account's session was looked at, and why a person
+// has to sign in; the zero Trouble says that nobody has to. ErrNotFound.
+func (s *Store) NoteSession(ctx context.Context, passcard string, checked time.Time, why Trouble) error {
+	doing := "keep the state of passcard " + passcard
+	trouble, err := writeTrouble(why)
+	if err != nil {
+		return failed(doing, err)
+	}
+	return s.change(ctx, doing, func(tx *sql.Tx) error {
+		return changeOne(tx.ExecContext(ctx,
+			`UPDATE passcards SET checked = ?, trouble = ?, notified_at = iif(? IS NULL, NULL, notified_at) WHERE id = ?`,
+			micros(checked), trouble, trouble, passcard))
+	})
+}
+
+// NotePasscardNotified keeps when the user was told of a passcard's trouble.
+// ErrNotFound.
+func (s *Store) NotePasscardNotified(ctx context.Context, passcard string, at time.Time) error {
+	return s.change(ctx, "keep when the user was told of passcard "+passcard, func(tx *sql.Tx) error {
+		return changeOne(tx.ExecContext(ctx, `UPDATE passcards SET notified_at = ? WHERE id = ?`, micros(at), passcard))
 	})
 }
 

@@ -15,7 +15,7 @@ func TestPasscards(t *testing.T) {
 	s, ctx := st.open(t), t.Context()
 	ada := must[Passcard](t)(s.AddPasscard(ctx, Passcard{Name: "work", Registry: "http://localhost:1", Username: "ada", Via: "registry"}))
 	st.clock.advance(time.Second)
-	bob := must[Passcard](t)(s.AddPasscard(ctx, Passcard{Registry: "http://localhost:1", Username: "bob", Via: "website"}))
+	bob := must[Passcard](t)(s.AddPasscard(ctx, Passcard{Registry: "http://localhost:1", Username: "bob", Via: "website", Site: "http://localhost:2", Terms: st.clock.t}))
 	if !ada.Created.Equal(st.clock.t.Add(-time.Second)) {
 		t.Errorf("created at %s", ada.Created)
 	}
@@ -65,8 +65,33 @@ func TestPasscardsThatAreRefused(t *testing.T) {
 	if err := s.UpdatePasscard(ctx, Passcard{ID: p.ID, Via: "pigeon"}); err == nil {
 		t.Error("an unknown way was taken")
 	}
+	if err := s.UpdatePasscard(ctx, Passcard{ID: p.ID, Via: "website"}); err == nil {
+		t.Error("the website way was taken without the user's word")
+	}
 	if n := len(must[[]Passcard](t)(s.Passcards(ctx))); n != 1 {
 		t.Errorf("%d passcards", n)
+	}
+}
+
+func TestTroubleOfAPasscard(t *testing.T) {
+	st := newState(t)
+	s, ctx := st.open(t), t.Context()
+	p := addPasscard(t, s, "ada")
+	why := Trouble{Code: "needs_sign_in", Message: "m", Hint: "h"}
+	ok(t, s.NoteSession(ctx, p.ID, st.clock.t, why))
+	ok(t, s.NotePasscardNotified(ctx, p.ID, st.clock.t))
+	p.Checked, p.Trouble, p.NotifiedAt = st.clock.t, why, st.clock.t
+	if got := must[Passcard](t)(s.Passcard(ctx, p.ID)); got != p {
+		t.Errorf("in trouble: %+v", got)
+	}
+	st.clock.advance(time.Hour)
+	ok(t, s.NoteSession(ctx, p.ID, st.clock.t, Trouble{}))
+	p.Checked, p.Trouble, p.NotifiedAt = st.clock.t, Trouble{}, time.Time{}
+	if got := must[Passcard](t)(s.Passcard(ctx, p.ID)); got != p {
+		t.Errorf("out of it: %+v", got)
+	}
+	if err := s.NoteSession(ctx, "pas_none", st.clock.t, why); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of none: %v", err)
 	}
 }
 

@@ -56,15 +56,32 @@ func scanROT(from row) (r ROT, err error) {
 	if err := json.Unmarshal([]byte(shape), &r.Shape); err != nil {
 		return r, fmt.Errorf("the shape of %s: %w", r.ID, err)
 	}
-	if trouble.Valid {
-		if err := json.Unmarshal([]byte(trouble.String), &r.Trouble); err != nil {
-			return r, fmt.Errorf("the trouble of %s: %w", r.ID, err)
-		}
+	if r.Trouble, err = readTrouble(trouble); err != nil {
+		return r, fmt.Errorf("%s: %w", r.ID, err)
 	}
 	r.Created, r.Next, r.LastAttempt = fromMicros(created), fromMicros(next), fromMicros(attempt)
 	r.Grace = fromLength(grace)
 	r.Schedule.Every, r.Schedule.BeforeExpiry, r.NotifiedAt = fromLength(every), fromLength(before), fromMicros(notified)
 	return r, nil
+}
+
+// writeTrouble spells t for its column: NULL where there is none.
+func writeTrouble(t Trouble) (sql.NullString, error) {
+	if t == (Trouble{}) {
+		return sql.NullString{}, nil
+	}
+	b, err := json.Marshal(t)
+	return sql.NullString{String: string(b), Valid: true}, err
+}
+
+func readTrouble(s sql.NullString) (t Trouble, err error) {
+	if !s.Valid {
+		return t, nil
+	}
+	if err := json.Unmarshal([]byte(s.String), &t); err != nil {
+		return t, fmt.Errorf("read a trouble: %w", err)
+	}
+	return t, nil
 }
 
 // ROTs returns all of them, the oldest first.
@@ -91,13 +108,9 @@ func (s *Store) ROT(ctx context.Context, id string) (ROT, error) {
 // withdrawn does not come back unasked. ErrNotFound.
 func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures int, next time.Time) error {
 	doing := "keep the trouble of ROT " + rot
-	var trouble sql.NullString
-	if t != (Trouble{}) {
-		b, err := json.Marshal(t)
-		if err != nil {
-			return failed(doing, err)
-		}
-		trouble = sql.NullString{String: string(b), Valid: true}
+	trouble, err := writeTrouble(t)
+	if err != nil {
+		return failed(doing, err)
 	}
 	return s.change(ctx, doing, func(tx *sql.Tx) error {
 		var before int

@@ -45,6 +45,14 @@ type Passcard struct {
 	Username string
 	Via      string // "registry" or "website"
 	Created  time.Time
+
+	Site    string    // of the website way, no trailing slash; empty: where the registry's is
+	Terms   time.Time // when the user agreed to the website way; zero: he did not
+	Checked time.Time // when the website session was last looked at
+	// Trouble is why a person has to sign in before the account can be used;
+	// NotifiedAt is when the user was told.
+	Trouble    Trouble
+	NotifiedAt time.Time
 }
 
 // Shape is what a token may do. It has the fields of ipc.Shape, in the same
