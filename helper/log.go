@@ -36,12 +36,13 @@ kept for 90 days, and of everything the newest million entries.
 
 func runLog(ctx context.Context, c *call, args []string) error {
 	fs := c.flags()
-	lines := fs.IntP("lines", "n", 50, "")
+	var lines int
+	fs.IntVarP(&lines, "lines", "n", 50, "")
 	follow := fs.Bool("follow", false, "")
 	if err := c.parse(fs, args); err != nil {
 		return err
 	}
-	path := ipc.PathLog + "?limit=" + strconv.Itoa(*lines)
+	path := ipc.PathLog + "?limit=" + strconv.Itoa(lines)
 	if fs.NArg() > 0 {
 		ref, err := c.parseRef(fs, args)
 		if err != nil {

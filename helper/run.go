@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"rotd/ipc"
 )
 
@@ -157,20 +155,18 @@ func (c *call) find(args []string) (command, []string, error) {
 }
 
 // flags makes the set of the present command, with the global flags in it.
-func (c *call) flags() *pflag.FlagSet {
-	fs := pflag.NewFlagSet("rot "+c.command.name, pflag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	fs.Usage = func() {}
+func (c *call) flags() *flagSet {
+	fs := new(flagSet)
 	fs.StringVar(&c.socket, "socket", c.socket, "")
 	fs.BoolVar(&c.json, "json", c.json, "")
 	return fs
 }
 
-func (c *call) parse(fs *pflag.FlagSet, args []string) error {
+func (c *call) parse(fs *flagSet, args []string) error {
 	switch err := fs.Parse(args); {
 	case err == nil:
 		return nil
-	case errors.Is(err, pflag.ErrHelp):
+	case errors.Is(err, errHelpFlag):
 		return errHelp
 	default:
 		return c.usage(err.Error())
@@ -179,7 +175,7 @@ func (c *call) parse(fs *pflag.FlagSet, args []string) error {
 
 // parseRef parses the arguments of a command that takes one reference and
 // nothing else.
-func (c *call) parseRef(fs *pflag.FlagSet, args []string) (ref string, err error) {
+func (c *call) parseRef(fs *flagSet, args []string) (ref string, err error) {
 	if err := c.parse(fs, args); err != nil {
 		return "", err
 	}
@@ -194,7 +190,7 @@ func (c *call) parseRef(fs *pflag.FlagSet, args []string) (ref string, err error
 }
 
 // noArgs parses the arguments of a command that takes only flags.
-func (c *call) noArgs(fs *pflag.FlagSet, args []string) error {
+func (c *call) noArgs(fs *flagSet, args []string) error {
 	if err := c.parse(fs, args); err != nil {
 		return err
 	}

@@ -174,7 +174,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	fs := c.flags()
 	newShapeFlags(fs)
 	for _, name := range strings.Fields("for name description expires packages packages-all scopes orgs packages-and-scopes-permission orgs-permission cidr bypass-2fa socket json") {
-		if fs.Lookup(name) == nil || !strings.Contains(rotate.help, "--"+name) {
+		if fs.find(func(f *flagVar) bool { return f.name == name }) == nil || !strings.Contains(rotate.help, "--"+name) {
 			t.Errorf("rotate: --%s is not a flag, or not in the help", name)
 		}
 	}

@@ -43,10 +43,11 @@ func runSchedule(ctx context.Context, c *call, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"every", "before-expiry"} {
-		if f := fs.Lookup(name); f.Changed && f.Value.String() == "" {
-			return c.usage("--" + name + " is empty")
-		}
+	switch {
+	case fs.Changed("every") && to.Every == "":
+		return c.usage("--every is empty")
+	case fs.Changed("before-expiry") && to.BeforeExpiry == "":
+		return c.usage("--before-expiry is empty")
 	}
 	if *auto && to != (ipc.Schedule{}) {
 		return c.usage("--auto goes with no other schedule")

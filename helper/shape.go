@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"rotd/ipc"
 )
 
@@ -43,7 +41,7 @@ func losesPublishing(s *ipc.Shape) bool {
 
 // shapeFlags are the flags that shape a token: --for and npm's own.
 type shapeFlags struct {
-	fs    *pflag.FlagSet
+	fs    *flagSet
 	name  string // of the ROT
 	what  string // --for
 	shape ipc.Shape
@@ -59,7 +57,7 @@ const (
 	flagScopes      = "scopes"
 )
 
-func newShapeFlags(fs *pflag.FlagSet) *shapeFlags {
+func newShapeFlags(fs *flagSet) *shapeFlags {
 	f := &shapeFlags{fs: fs}
 	fs.StringVar(&f.name, "name", "", "")
 	fs.StringVar(&f.what, flagFor, "", "")
@@ -81,9 +79,9 @@ func newShapeFlags(fs *pflag.FlagSet) *shapeFlags {
 // given. A flag beats what --for says.
 func (f *shapeFlags) wanted() (*ipc.Shape, error) {
 	said := false
-	f.fs.Visit(func(fl *pflag.Flag) {
-		said = said || !slices.Contains([]string{"name", "socket", "json", flagGrace, flagRevokeNow}, fl.Name)
-	})
+	for _, name := range f.fs.Given() {
+		said = said || !slices.Contains([]string{"name", "socket", "json", flagGrace, flagRevokeNow}, name)
+	}
 	if !said {
 		return nil, nil
 	}

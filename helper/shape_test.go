@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/pflag"
-
 	"rotd/ipc"
 )
 
@@ -45,7 +43,7 @@ func TestShapes(t *testing.T) {
 		"--packages-all --bypass-2fa": {PackagesAll: true, Bypass2FA: true},
 		"--name ci --expires 30":      {ExpiresDays: 30},
 	} {
-		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+		fs := new(flagSet)
 		f := newShapeFlags(fs)
 		if err := fs.Parse(strings.Fields(args)); err != nil {
 			t.Fatal(err)
