@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"rotd/ipc"
+	"rotd/ipc/socket"
 )
 
 // access says who may call a path.
@@ -27,7 +28,7 @@ type peerKey struct{}
 
 // withPeer puts the peer of a connection into the context of its requests.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
-	if p, ok := ipc.PeerOf(c); ok {
+	if p, ok := socket.PeerOf(c); ok {
 		return context.WithValue(ctx, peerKey{}, p)
 	}
 	return ctx
@@ -35,8 +36,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 
 // peerOf is the caller of a request; false where it is not known, which no
 // access allows.
-func peerOf(ctx context.Context) (ipc.Peer, bool) {
-	p, ok := ctx.Value(peerKey{}).(ipc.Peer)
+func peerOf(ctx context.Context) (socket.Peer, bool) {
+	p, ok := ctx.Value(peerKey{}).(socket.Peer)
 	return p, ok
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rotd/ipc"
+	"rotd/ipc/socket"
 )
 
 // TestTheDoor walks the table of paths: each says who may call it, and nobody
@@ -15,12 +16,12 @@ func TestTheDoor(t *testing.T) {
 	me := uint32(os.Getuid())
 	callers := []struct {
 		name string
-		peer *ipc.Peer // nil: the kernel did not say
+		peer *socket.Peer // nil: the kernel did not say
 		may  map[access]bool
 	}{
-		{"the owner", &ipc.Peer{UID: me}, map[access]bool{accessOwner: true, accessReader: true, accessAnyone: true}},
-		{"root", &ipc.Peer{UID: 0}, map[access]bool{accessOwner: true, accessReader: true, accessAnyone: true}},
-		{"a stranger", &ipc.Peer{UID: me + 1}, map[access]bool{accessAnyone: true}},
+		{"the owner", &socket.Peer{UID: me}, map[access]bool{accessOwner: true, accessReader: true, accessAnyone: true}},
+		{"root", &socket.Peer{UID: 0}, map[access]bool{accessOwner: true, accessReader: true, accessAnyone: true}},
+		{"a stranger", &socket.Peer{UID: me + 1}, map[access]bool{accessAnyone: true}},
 		{"nobody knows who", nil, nil},
 	}
 	for _, rt := range routes {

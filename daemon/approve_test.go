@@ -14,6 +14,7 @@ import (
 	"rotd/daemon/browser/xvfb"
 	"rotd/ipc"
 	"rotd/ipc/secret"
+	"rotd/ipc/socket"
 	"rotd/store"
 )
 
@@ -87,7 +88,7 @@ func (r *rig) answers(path string, in any, answers map[string]func() string) (re
 // listen serves the rig on a socket.
 func (r *rig) listen() *ipc.Client {
 	r.t.Helper()
-	ln, err := ipc.Listen(r.t.Context(), newPlace(r.t).dir+"/s")
+	ln, err := socket.Listen(r.t.Context(), newPlace(r.t).dir+"/s")
 	if err != nil {
 		r.t.Fatal(err)
 	}

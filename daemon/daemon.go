@@ -16,7 +16,7 @@ import (
 
 	"rotd/daemon/browser"
 	"rotd/daemon/rotate"
-	"rotd/ipc"
+	"rotd/ipc/socket"
 	"rotd/store"
 )
 
@@ -108,7 +108,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if locked != nil && !errors.Is(locked, store.ErrKeyLocked) {
 		return locked
 	}
-	ln, err := ipc.Listen(ctx, cfg.Socket)
+	ln, err := socket.Listen(ctx, cfg.Socket)
 	if err != nil {
 		return errors.Join(err, closeIf(st))
 	}

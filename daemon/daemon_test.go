@@ -18,6 +18,7 @@ import (
 	"rotd/daemon/npm/sandbox"
 	"rotd/ipc"
 	"rotd/ipc/secret"
+	"rotd/ipc/socket"
 	"rotd/store"
 )
 
@@ -131,7 +132,7 @@ func (r *rig) do(method, path string, in any) *httptest.ResponseRecorder {
 		body = bytes.NewReader(b)
 	}
 	req := httptest.NewRequest(method, "http://rotd"+path, body)
-	peer := ipc.Peer{UID: uint32(os.Getuid()), PID: int32(os.Getpid())}
+	peer := socket.Peer{UID: uint32(os.Getuid()), PID: int32(os.Getpid())}
 	req = req.WithContext(context.WithValue(req.Context(), peerKey{}, peer))
 	rec := httptest.NewRecorder()
 	r.handler.ServeHTTP(rec, req)

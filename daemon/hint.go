@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"rotd/ipc"
+	"rotd/ipc/socket"
 )
 
 // Hint says what to do about an error that Run returned; empty where nothing
@@ -15,7 +15,7 @@ func Hint(err error) string {
 	switch {
 	case errors.Is(err, ErrStateInUse):
 		return "stop that one, or give this one a state of its own: --state-dir D --socket S"
-	case errors.Is(err, ipc.ErrInUse):
+	case errors.Is(err, socket.ErrInUse):
 		return "stop that one, or give this one a socket of its own: --socket S"
 	}
 	var h hinted

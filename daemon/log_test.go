@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/socket"
 	"rotd/store"
 )
 
@@ -64,7 +65,7 @@ func TestTheLogOfARotation(t *testing.T) {
 
 func TestRefusalsAreLogged(t *testing.T) {
 	r := newRig(t)
-	stranger := ipc.Peer{UID: uint32(os.Getuid()) + 1}
+	stranger := socket.Peer{UID: uint32(os.Getuid()) + 1}
 	for _, change := range []func(*http.Request){func(*http.Request) {}, func(*http.Request) {}, func(q *http.Request) { q.Header.Set("Origin", "null") }} {
 		req := httptest.NewRequest("GET", "http://rotd/v1/status", nil)
 		req = req.WithContext(context.WithValue(req.Context(), peerKey{}, stranger))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/socket"
 	"rotd/store"
 )
 
@@ -96,7 +97,7 @@ func TestASecondDaemonIsKeptOut(t *testing.T) {
 	}
 	sameSocket := cfg
 	sameSocket.StateDir = filepath.Join(p.dir, "state2")
-	if err := Run(t.Context(), sameSocket); !errors.Is(err, ipc.ErrInUse) || Hint(err) == "" {
+	if err := Run(t.Context(), sameSocket); !errors.Is(err, socket.ErrInUse) || Hint(err) == "" {
 		t.Errorf("on the same socket: %v (hint %q)", err, Hint(err))
 	}
 	if err := (&ipc.Client{Socket: cfg.Socket}).Get(t.Context(), ipc.PathVersion, new(ipc.Version)); err != nil {

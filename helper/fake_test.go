@@ -16,6 +16,7 @@ import (
 
 	"rotd/ipc"
 	"rotd/ipc/secret"
+	"rotd/ipc/socket"
 )
 
 const (
@@ -40,7 +41,7 @@ type fakeDaemon struct {
 func newDaemon(t *testing.T) *fakeDaemon {
 	t.Helper()
 	d := &fakeDaemon{t: t, mux: http.NewServeMux(), socket: filepath.Join(shortDir(t), "s"), answers: make(chan string), bodies: map[string][]byte{}}
-	ln, err := ipc.Listen(t.Context(), d.socket)
+	ln, err := socket.Listen(t.Context(), d.socket)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,11 +18,25 @@ import (
 	"rotd/ipc/secret"
 )
 
+// socketDir is short enough for a socket's path, which t.TempDir is not.
+func socketDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // serve answers on a socket as rotd does, with net/http, and returns a client.
 func serve(t *testing.T, h http.Handler) *Client {
 	t.Helper()
 	path := filepath.Join(socketDir(t), "s")
-	ln := listen(t, path)
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	srv := &http.Server{Handler: h}
 	go srv.Serve(ln)
 	t.Cleanup(func() { srv.Close() })

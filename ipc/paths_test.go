@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,7 +52,12 @@ func TestFindSocketPrefersTheUsersOwn(t *testing.T) {
 	if !exists(SystemSocket) && find() != own {
 		t.Errorf("with none: %q, want the user's %q", find(), own)
 	}
-	listen(t, own)
+	if err := os.Mkdir(filepath.Dir(own), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(own, nil, 0o600); err != nil { // that it is there is all that counts
+		t.Fatal(err)
+	}
 	if find() != own {
 		t.Errorf("with the user's: %q", find())
 	}

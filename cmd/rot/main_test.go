@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 // forbidden are packages that the helper must not link, and why.
 var forbidden = map[string]string{
 	"net/http":                             "three times the size, twice the time to start: ipc has a client of its own",
+	"net":                                  "a twentieth of the size: ipc dials by itself, and the listener is in ipc/socket",
+	"log/slog":                             "rot logs nothing",
+	"github.com/spf13/pflag":               "it brings net and more along: helper has a flag set of its own",
 	"crypto/tls":                           "rot talks to a socket only",
 	"database/sql":                         "only rotd has the database",
 	"github.com/mattn/go-sqlite3":          "only rotd has the database, and it needs cgo",

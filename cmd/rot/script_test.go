@@ -16,6 +16,7 @@ import (
 
 	"rotd/ipc"
 	"rotd/ipc/secret"
+	"rotd/ipc/socket"
 )
 
 // noRaceSleep keeps a program with the race detector from sleeping a second at
@@ -52,8 +53,8 @@ func serveQuestion(socket string) (stop func(), err error) {
 	})
 }
 
-func serve(socket, route string, h http.HandlerFunc) (stop func(), err error) {
-	ln, err := ipc.Listen(context.Background(), socket)
+func serve(path, route string, h http.HandlerFunc) (stop func(), err error) {
+	ln, err := socket.Listen(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,10 @@
 // A Text prints as "[redacted]" through fmt, slog and JSON, whatever the verb,
 // so that a secret reaches a log, an error or a file only where somebody wrote
 // Reveal. It does not protect memory: Go strings are copied and never wiped.
+//
+// log/slog is not imported for it, as the helper would carry that along: slog's
+// handlers ask for text or JSON. So a Wire is redacted in a log of text, which
+// is all that rotd writes, and would not be in one of JSON.
 package secret
 
 import (
@@ -10,7 +14,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 )
 
 const redacted = "[redacted]"
@@ -53,9 +56,6 @@ func (t Text) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 // String redacts.
 func (t Text) String() string { return redacted }
 
-// LogValue redacts.
-func (t Text) LogValue() slog.Value { return slog.StringValue(redacted) }
-
 // MarshalJSON redacts. A secret that has to travel is a Wire.
 func (t Text) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
@@ -75,7 +75,7 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 
 // Wire is a Text that JSON reveals. It stands only in fields of messages that
 // go to a peer which is meant to have the secret: the socket's requests and
-// answers, npm's request bodies. fmt and slog still redact it.
+// answers, npm's request bodies. fmt and a log of text still redact it.
 type Wire struct{ Text }
 
 // NewWire wraps s.

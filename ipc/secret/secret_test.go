@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,16 +41,41 @@ func TestNothingPrintsASecret(t *testing.T) {
 
 	var log bytes.Buffer
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
-		l := slog.New(handler)
-		l.Info("x", "text", h.T, "wire", h.W, "pointer", h.P, "err", errors.New(h.T.String()))
+		l := slog.New(handler).With("with", h.T).WithGroup("group")
+		l.Info("x", "text", h.T, "pointer", h.P, "err", errors.New(h.T.String()), slog.Group("inner", "text", h.T))
 	}
+	l := slog.New(slog.NewTextHandler(&log, nil)).With("with", h.W).WithGroup("group")
+	l.Info("x", "wire", h.W, "pointer", &h.W, "whole", h, slog.Group("inner", "wire", h.W))
 	if strings.Contains(log.String(), value) {
 		t.Error("slog prints the secret")
+	}
+
+	if n := strings.Count(log.String(), "[redacted]"); n < 2*4+5 {
+		t.Errorf("only %d values were logged", n)
 	}
 
 	out, err := json.Marshal(h.T)
 	if err != nil || strings.Contains(string(out), value) {
 		t.Errorf("JSON of a Text prints the secret, or fails: %v", err)
+	}
+}
+
+// TestNoLogIsOfJSON keeps the handler away that would reveal a Wire.
+func TestNoLogIsOfJSON(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		src, err := os.ReadFile(path)
+		if strings.Contains(string(src), "NewJSONHandler") {
+			t.Errorf("%s logs in JSON, which reveals what is in a secret.Wire", path)
+		}
+		seen++
+		return err
+	})
+	if err != nil || seen < 100 {
+		t.Errorf("%d files, %v", seen, err)
 	}
 }
 

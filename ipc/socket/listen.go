@@ -1,4 +1,4 @@
-package ipc
+package socket
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"rotd/ipc"
 )
 
 // ErrInUse says that another rotd serves the socket.
@@ -44,7 +46,7 @@ func Listen(ctx context.Context, path string) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	if err := CheckSocketPath(path, runtime.GOOS); err != nil {
+	if err := ipc.CheckSocketPath(path, runtime.GOOS); err != nil {
 		return nil, err
 	}
 	if err := makeSocketDir(filepath.Dir(path)); err != nil {
