@@ -18,26 +18,29 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
 
 // tick is how often a page is looked at while something is waited for.
 const tick = 30 * time.Millisecond
 
-// Page is the browser's one tab.
+// Page is the browser's one tab, or one of a window's.
 type Page struct {
-	b      *Browser
-	target *chromedp.Target
-	alive  context.Context // ends when the tab crashes, and with the browser
-	die    context.CancelFunc
+	b       *Browser
+	target  *chromedp.Target
+	alive   context.Context // ends when the tab crashes, and with the browser
+	die     context.CancelFunc
+	persons bool // it is a window's: its dialogs are answered there
 
 	patience time.Duration // how long a control is waited for
 
-	authenticator string // of AddPasskey
+	authenticator string // of AddPasskey and NewPasskey
 	passkey       []byte // its credential's id
 	signCount     int64
 
 	mu       sync.Mutex
+	made     madePasskey
 	requests map[network.RequestID]request // on their way
 	host     string                        // of the last document
 	answer   Answer
@@ -83,7 +86,14 @@ func (p *Page) observe(event any) {
 	switch ev := event.(type) {
 	case *inspector.EventTargetCrashed:
 		p.die()
+	case *webauthn.EventCredentialAdded:
+		p.keyAdded(ev.Credential)
+	case *webauthn.EventCredentialAsserted:
+		p.keyUsed(ev.Credential)
 	case *page.EventJavascriptDialogOpening:
+		if p.persons {
+			return
+		}
 		// Nobody is there to answer, and the page stands still until then.
 		go func() {
 			_, _ = cdp.Call(p.alive, p.target, page.HandleJavaScriptDialog,

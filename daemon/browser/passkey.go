@@ -37,34 +37,39 @@ type credential struct {
 // whenever the page asks for it. Call it once, before Open. A k that is no
 // passkey is an *Error of kind ErrPasskey.
 func (p *Page) AddPasskey(ctx context.Context, k *ipc.Passkey) error {
-	const what = "give the browser the security key"
 	id, cred, err := decode(k)
 	if err != nil {
 		return err
 	}
-	return p.do(ctx, what, func(ctx context.Context) error {
-		if _, err := cdp.Call(ctx, p.target, webauthn.Enable, webauthn.EnableParams{}); err != nil {
-			return err
-		}
-		res, err := cdp.Call(ctx, p.target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
-			Options: &webauthn.VirtualAuthenticatorOptions{
-				Protocol:                    webauthn.AuthenticatorProtocolCtap2,
-				Transport:                   webauthn.AuthenticatorTransportInternal,
-				HasResidentKey:              true,
-				HasUserVerification:         true,
-				IsUserVerified:              true,
-				AutomaticPresenceSimulation: true,
-			}})
-		if err != nil {
+	return p.do(ctx, "give the browser the security key", func(ctx context.Context) error {
+		if err := p.addAuthenticator(ctx); err != nil {
 			return err
 		}
 		if _, err := cdp.Call(ctx, p.target, addCredential,
-			addCredentialParams{AuthenticatorID: res.AuthenticatorID, Credential: cred}); err != nil {
+			addCredentialParams{AuthenticatorID: webauthn.AuthenticatorID(p.authenticator), Credential: cred}); err != nil {
 			return err
 		}
-		p.authenticator, p.passkey, p.signCount = string(res.AuthenticatorID), id, k.SignCount
+		p.passkey, p.signCount = id, k.SignCount
 		return nil
 	})
+}
+
+// addAuthenticator gives the tab a security key that holds nothing yet.
+func (p *Page) addAuthenticator(ctx context.Context) error {
+	if _, err := cdp.Call(ctx, p.target, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+		return err
+	}
+	res, err := cdp.Call(ctx, p.target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+		Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol:                    webauthn.AuthenticatorProtocolCtap2,
+			Transport:                   webauthn.AuthenticatorTransportInternal,
+			HasResidentKey:              true,
+			HasUserVerification:         true,
+			IsUserVerified:              true,
+			AutomaticPresenceSimulation: true,
+		}})
+	p.authenticator = string(res.AuthenticatorID)
+	return err
 }
 
 // SignCount is how often the security key has been used, by its own count. It

@@ -2,6 +2,8 @@ package browser
 
 import (
 	"context"
+	"errors"
+	"net/url"
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
@@ -14,9 +16,9 @@ import (
 const windowTick = 250 * time.Millisecond
 
 // Window is an ordinary browser window, which a person uses. Nothing is
-// attached to its pages: over the pipe only the browser itself is asked, for
-// its cookies and for the list of its tabs, and what is typed never passes
-// through us. It ends like a Browser, by Close.
+// attached to its pages, save by Attach: over the pipe only the browser itself
+// is asked, for its cookies and for the list of its tabs, and what is typed
+// never passes through us. It ends like a Browser, by Close.
 type Window struct{ b *Browser }
 
 // OpenWindow opens an empty window on the display that c names. The errors are
@@ -87,6 +89,47 @@ func (w *Window) Wait(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// Tab is what the browser says of a tab of a window.
+type Tab struct{ ID, URL, Title string }
+
+// Tabs lists the window's tabs, without attaching to any; none of them is left
+// when the person has closed it.
+func (w *Window) Tabs(ctx context.Context) ([]Tab, error) {
+	infos, err := w.tabs(ctx)
+	if err != nil {
+		return nil, w.b.failure(ctx, w.b.ctx, "list the tabs of a window", err)
+	}
+	all := make([]Tab, 0, len(infos))
+	for _, t := range infos {
+		all = append(all, Tab{string(t.TargetID), t.URL, t.Title})
+	}
+	return all, nil
+}
+
+// Attach attaches to a tab until letGo is called, which leaves the tab as it is
+// and takes away what was added to it, a security key for one. The page stays
+// the person's: its dialogs are his to answer.
+func (w *Window) Attach(ctx context.Context, t Tab) (_ *Page, letGo func(), err error) {
+	p := &Page{b: w.b, patience: controlPatience, persons: true}
+	if u, err := url.Parse(t.URL); err == nil {
+		p.host = u.Host
+	}
+	p.alive, p.die = context.WithCancel(w.b.life)
+	tab, detach := chromedp.NewContext(w.b.ctx, chromedp.WithTargetID(target.ID(t.ID)),
+		chromedp.WithDetachOnCancel(), chromedp.WithListener(p.observe))
+	letGo = func() { p.die(); detach() }
+	stop := context.AfterFunc(ctx, letGo)
+	if err = chromedp.Do(tab); err != nil || !stop() {
+		err = w.b.failure(ctx, p.alive, "attach to a tab of a window", errors.Join(err, ctx.Err()))
+		letGo()
+		return nil, nil, err
+	}
+	p.mu.Lock()
+	p.target = chromedp.FromContext(tab).Target
+	p.mu.Unlock()
+	return p, letGo, nil
 }
 
 // tabs lists them without attaching to any.
