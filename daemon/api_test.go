@@ -31,6 +31,8 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		{"POST", "/v1/passcards", ipc.Connect{Registry: "ftp://localhost", Username: user}, ipc.CodeBadRequest},
 		{"POST", "/v1/passcards", ipc.Connect{Registry: "http://registry.example", Username: user}, ipc.CodeBadRequest},
 		{"POST", "/v1/passcards", ipc.Connect{Registry: r.url, Username: "ada@example.com"}, ipc.CodeBadRequest},
+		{"POST", "/v1/passcards", ipc.Connect{Registry: r.url, Username: "ada/../bob"}, ipc.CodeBadRequest},
+		{"POST", "/v1/passcards", ipc.Connect{Registry: r.url, Username: user, TOTPSecret: secret.NewWire("no base32!")}, ipc.CodeBadRequest},
 		{"POST", "/v1/passcards", ipc.Connect{Registry: r.url, Username: user, Remember: []string{"everything"}}, ipc.CodeBadRequest},
 		{"POST", "/v1/passcards", ipc.Connect{Registry: r.url, Username: user, Remember: []string{"totp"}}, ipc.CodeBadRequest},
 		{"POST", "/v1/passcards", ipc.Connect{Registry: r.url, Username: user, Name: "rot_x"}, ipc.CodeBadRequest},

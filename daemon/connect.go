@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,6 +71,10 @@ func checkConnect(req *ipc.Connect) error {
 	}
 	if strings.Contains(req.Username, "@") {
 		return badRequest("npm signs in by user name, not by e-mail address", "give the user name: --username")
+	}
+	_, err = npm.NewAccount(npm.Config{Registry: req.Registry, Username: req.Username, TOTPSecret: req.TOTPSecret.Text})
+	if err != nil { // of a form that npm does not give out
+		return badRequest(err.Error(), toWire(err).Hint)
 	}
 	for _, word := range req.Remember {
 		if !slices.Contains(rememberable, store.Kind(word)) {
@@ -260,20 +265,29 @@ func (c *connection) recall(ctx context.Context) error {
 }
 
 // keep makes the passcard, or renews the one that the account has already, and
-// seals what npm gave and what the user wants remembered.
+// seals what npm gave and what the user wants remembered, all or nothing.
 func (c *connection) keep(ctx context.Context, username string, draft *draftKeeper) (store.Passcard, error) {
 	p, err := c.st.PasscardByAccount(ctx, c.req.Registry, username)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		p, err = c.st.AddPasscard(ctx, store.Passcard{Name: c.req.Name, Registry: c.req.Registry, Username: username, Via: "registry"})
-	case err == nil && c.req.Name != "" && c.req.Name != p.Name:
-		p.Name = c.req.Name
-		err = c.st.UpdatePasscard(ctx, p)
+	if errors.Is(err, store.ErrNotFound) {
+		p, err = store.Passcard{Registry: c.req.Registry, Username: username, Via: ipc.ViaRegistry}, nil
 	}
 	if err != nil {
 		return p, err
 	}
-	values := map[store.Kind]secret.Text{
+	if c.req.Name != "" {
+		p.Name = c.req.Name
+	}
+	secrets, err := c.secrets(ctx, p.ID, draft)
+	if err != nil {
+		return p, err
+	}
+	return c.st.Connect(ctx, p, secrets)
+}
+
+// secrets is what is to be kept: npm's sessions, what the user wants remembered,
+// and in place of what was kept before what npm has just taken.
+func (c *connection) secrets(ctx context.Context, passcard string, draft *draftKeeper) (map[store.Kind]secret.Text, error) {
+	all := map[store.Kind]secret.Text{
 		store.KindSession:  draft.kept[store.KindSession],
 		store.KindCookies:  draft.kept[store.KindCookies],
 		store.KindPassword: c.req.Password.Text,
@@ -282,24 +296,17 @@ func (c *connection) keep(ctx context.Context, username string, draft *draftKeep
 	if c.req.Passkey != nil {
 		b, err := json.Marshal(c.req.Passkey) // npm.Account has moved its sign count on
 		if err != nil {
-			return p, fmt.Errorf("keep the passkey: %w", err)
+			return nil, fmt.Errorf("keep the passkey: %w", err)
 		}
-		values[store.KindPasskey] = secret.New(string(b))
+		all[store.KindPasskey] = secret.New(string(b))
 	}
-	kept, err := c.st.Kinds(ctx, p.ID)
+	kept, err := c.st.Kinds(ctx, passcard)
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	for kind, v := range values {
-		// What was kept before is renewed too: a password that npm has just
-		// taken is the right one.
-		wanted := kind == store.KindSession || kind == store.KindCookies || remembers(&c.req, kind) || slices.Contains(kept, kind)
-		if !wanted || v.IsZero() {
-			continue
-		}
-		if err := c.st.PutSecret(ctx, p.ID, kind, v); err != nil {
-			return p, err
-		}
-	}
-	return p, nil
+	maps.DeleteFunc(all, func(k store.Kind, v secret.Text) bool {
+		wanted := k == store.KindSession || k == store.KindCookies || remembers(&c.req, k) || slices.Contains(kept, k)
+		return !wanted || v.IsZero()
+	})
+	return all, nil
 }

@@ -18,25 +18,7 @@ func (s *Store) AddPasscard(ctx context.Context, p Passcard) (Passcard, error) {
 	if err := checkPasscard(p); err != nil {
 		return Passcard{}, failed("add the passcard", err)
 	}
-	err := s.change(ctx, "add the passcard", func(tx *sql.Tx) error {
-		if err := nameIsFree(ctx, tx, p.Name, ""); err != nil {
-			return err
-		}
-		var err error
-		if p.ID, err = s.newID(prefixPasscard); err != nil {
-			return err
-		}
-		p.Created = s.stamp()
-		p.Terms, p.Checked = fromMicros(micros(p.Terms)), fromMicros(micros(p.Checked))
-		p.Trouble, p.NotifiedAt = Trouble{}, time.Time{}
-		_, err = tx.ExecContext(ctx,
-			`INSERT INTO passcards (id, name, registry, username, via, created, site, terms, checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			p.ID, p.Name, p.Registry, p.Username, p.Via, micros(p.Created), p.Site, micros(p.Terms), micros(p.Checked))
-		if isDuplicate(err) {
-			return fmt.Errorf("%s at %s has a passcard already: %w", p.Username, p.Registry, ErrTaken)
-		}
-		return err
-	})
+	err := s.change(ctx, "add the passcard", func(tx *sql.Tx) error { return s.insertPasscard(ctx, tx, &p) })
 	if err != nil {
 		return Passcard{}, err
 	}
@@ -44,17 +26,11 @@ func (s *Store) AddPasscard(ctx context.Context, p Passcard) (Passcard, error) {
 }
 
 func checkPasscard(p Passcard) error {
-	if p.Username == "" || p.Registry == "" {
-		return errors.New("a passcard needs a registry and a user name")
-	}
-	if strings.HasSuffix(p.Registry, "/") {
-		return fmt.Errorf("the registry %q ends in a slash", p.Registry)
-	}
-	return checkWay(p)
-}
-
-func checkWay(p Passcard) error {
 	switch {
+	case p.Username == "" || p.Registry == "":
+		return errors.New("a passcard needs a registry and a user name")
+	case strings.HasSuffix(p.Registry, "/"):
+		return fmt.Errorf("the registry %q ends in a slash", p.Registry)
 	case p.Via != "registry" && p.Via != "website":
 		return fmt.Errorf("a passcard goes by registry or website, not by %q", p.Via)
 	case p.Via == "website" && p.Terms.IsZero():
@@ -98,22 +74,6 @@ func (s *Store) PasscardByAccount(ctx context.Context, registry, username string
 func (s *Store) Passcard(ctx context.Context, id string) (Passcard, error) {
 	return one(ctx, s.db, "find passcard "+id, scanPasscard,
 		`SELECT `+passcardColumns+` FROM passcards WHERE id = ?`, id)
-}
-
-// UpdatePasscard changes the name and the way (Via, Site, Terms) of the passcard
-// with p's ID, and nothing else. ErrNotFound, ErrTaken.
-func (s *Store) UpdatePasscard(ctx context.Context, p Passcard) error {
-	doing := "change passcard " + p.ID
-	if err := checkWay(p); err != nil {
-		return failed(doing, err)
-	}
-	return s.change(ctx, doing, func(tx *sql.Tx) error {
-		if err := nameIsFree(ctx, tx, p.Name, p.ID); err != nil {
-			return err
-		}
-		return changeOne(tx.ExecContext(ctx, `UPDATE passcards SET name = ?, via = ?, site = ?, terms = ? WHERE id = ?`,
-			p.Name, p.Via, p.Site, micros(p.Terms), p.ID))
-	})
 }
 
 // NoteSession keeps when the account's session was looked at, and why a person
@@ -166,20 +126,7 @@ func (s *Store) Secret(ctx context.Context, passcard string, k Kind) (secret.Tex
 // ErrNotFound: there is no such passcard.
 func (s *Store) PutSecret(ctx context.Context, passcard string, k Kind, v secret.Text) error {
 	doing := fmt.Sprintf("keep the %s of passcard %s", k, passcard)
-	return s.forget(ctx, doing, func(tx *sql.Tx) error {
-		if v.IsZero() {
-			_, err := tx.ExecContext(ctx, `DELETE FROM passcard_secrets WHERE passcard = ? AND kind = ?`, passcard, k)
-			return err
-		}
-		_, err := tx.ExecContext(ctx,
-			`INSERT INTO passcard_secrets (passcard, kind, sealed) VALUES (?, ?, ?)
-			 ON CONFLICT (passcard, kind) DO UPDATE SET sealed = excluded.sealed`,
-			passcard, k, s.seals.seal(secretPlace(passcard, k), v))
-		if isOrphan(err) {
-			return ErrNotFound
-		}
-		return err
-	})
+	return s.forget(ctx, doing, func(tx *sql.Tx) error { return s.putSecret(ctx, tx, passcard, k, v) })
 }
 
 // Kinds returns what the passcard keeps, sorted.
