@@ -30,6 +30,12 @@ if [ "$want" = test ]; then
   need etcdctl etcd-client
   need Xvfb xvfb
   need xdotool xdotool
+  # The tests of the service have a systemd of their own, in namespaces.
+  need systemd-analyze systemd
+  need plistutil libplist-utils
+  need setpriv util-linux
+  need useradd passwd
+  compgen -G '/lib/*/security/pam_systemd.so' >/dev/null || missing+=(libpam-systemd) # users' managers
 fi
 [ ${#missing[@]} -eq 0 ] || debian_install "${missing[@]}"
 
