@@ -2,7 +2,6 @@ package helper
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"rotd/ipc"
+	"rotd/ipc/json"
 	"rotd/ipc/secret"
 )
 
@@ -134,7 +134,6 @@ func (c *call) passkeyFile(name string, into **ipc.Passkey) error {
 		return err
 	}
 	var key ipc.Passkey
-	// The JSON error stays here: it quotes what it has read.
 	if json.Unmarshal([]byte(text), &key) != nil || key.RPID == "" || key.CredentialID == "" || key.PrivateKey.IsZero() {
 		return local("rot connect npm --help names its fields", "--passkey-file: %s is not a passkey in JSON", name)
 	}

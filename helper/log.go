@@ -2,13 +2,13 @@ package helper
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/json"
 )
 
 var logCommand = command{

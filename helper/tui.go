@@ -1,12 +1,12 @@
 package helper
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
 	"rotd/ipc"
+	"rotd/ipc/json"
 )
 
 // How rot speaks:
@@ -75,9 +75,11 @@ func (t *tui) print(s string) { _, _ = io.WriteString(t.stdout, s) }
 
 // printJSON writes v to stdout, on a line.
 func (t *tui) printJSON(v any) error {
-	enc := json.NewEncoder(t.stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	b, err := json.Marshal(v)
+	if err == nil {
+		t.print(string(b) + "\n")
+	}
+	return err
 }
 
 // note writes a line to stderr, out of the way of the spinner.

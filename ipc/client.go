@@ -3,13 +3,14 @@ package ipc
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"strings"
 	"time"
+
+	"rotd/ipc/json"
 )
 
 // Client calls rotd's API: HTTP/1.0, one connection a call, so that an answer
@@ -119,7 +120,7 @@ func (c *Client) once(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return a.fault(notJSON(err))
+		return a.fault(err)
 	}
 	return nil
 }
@@ -182,20 +183,10 @@ func (c *Client) lines(ctx context.Context, method, path string, in any) iter.Se
 func parseEvent(line []byte) (Event, error) {
 	var ev Event
 	if err := json.Unmarshal(line, &ev); err != nil {
-		return ev, notJSON(err)
+		return ev, err
 	}
 	if ev.Step == nil && ev.Question == nil && ev.Result == nil && ev.Error == nil {
 		return ev, errors.New("an event that this rot does not know")
 	}
 	return ev, nil
-}
-
-// notJSON keeps encoding/json's text out of the error: it may quote the answer,
-// and the answer may hold a token.
-func notJSON(err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("it is not JSON, or cut off")
-	}
-	return errors.New("its JSON has another form")
 }

@@ -4,13 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"rotd/ipc/json"
 )
 
 // answer is rotd's answer with its head read and found to be a success.

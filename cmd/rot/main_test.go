@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 var forbidden = map[string]string{
 	"net/http":                             "three times the size, twice the time to start: ipc has a client of its own",
 	"net":                                  "a twentieth of the size: ipc dials by itself, and the listener is in ipc/socket",
+	"encoding/json":                        "a tenth of the size: ipc/json writes and reads the messages",
 	"log/slog":                             "rot logs nothing",
 	"github.com/spf13/pflag":               "it brings net and more along: helper has a flag set of its own",
 	"crypto/tls":                           "rot talks to a socket only",

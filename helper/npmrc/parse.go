@@ -1,8 +1,9 @@
 package npmrc
 
 import (
-	"encoding/json"
 	"strings"
+
+	"rotd/ipc/json"
 )
 
 // setting is a line of the file that sets something, in the words of npm's ini:

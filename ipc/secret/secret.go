@@ -11,9 +11,10 @@ package secret
 
 import (
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
+
+	"rotd/ipc/json"
 )
 
 const redacted = "[redacted]"
@@ -66,7 +67,6 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 func (t *Text) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
-		// encoding/json quotes what it was given: keep that out of the error.
 		return errors.New("a secret must be a JSON string")
 	}
 	*t = New(s)
