@@ -73,15 +73,24 @@ func (w *Window) show(ctx context.Context, address string) error {
 // Wait returns nil when the window has been closed or the browser has ended,
 // and otherwise at the end of ctx with its error.
 func (w *Window) Wait(ctx context.Context) error {
+	_, err := w.Watch(ctx, func([]Tab) bool { return false })
+	return err
+}
+
+// Watch is Wait that shows its tabs to enough, several times a second, and ends
+// with true when that has seen enough.
+func (w *Window) Watch(ctx context.Context, enough func([]Tab) bool) (seen bool, err error) {
 	tick := time.NewTicker(windowTick)
 	defer tick.Stop()
 	for {
-		tabs, err := w.tabs(ctx)
+		infos, err := w.tabs(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
-		case err == nil && len(tabs) == 0, err != nil && !passing(err):
-			return nil
+			return false, ctx.Err()
+		case err == nil && len(infos) == 0, err != nil && !passing(err):
+			return false, nil
+		case err == nil && enough(asTabs(infos)):
+			return true, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -101,11 +110,15 @@ func (w *Window) Tabs(ctx context.Context) ([]Tab, error) {
 	if err != nil {
 		return nil, w.b.failure(ctx, w.b.ctx, "list the tabs of a window", err)
 	}
+	return asTabs(infos), nil
+}
+
+func asTabs(infos []*target.Info) []Tab {
 	all := make([]Tab, 0, len(infos))
 	for _, t := range infos {
 		all = append(all, Tab{string(t.TargetID), t.URL, t.Title})
 	}
-	return all, nil
+	return all
 }
 
 // Attach attaches to a tab until letGo is called, which leaves the tab as it is

@@ -35,8 +35,24 @@ var (
 	errPassed = errors.New("the page was passed")
 	// errClosed: the person has closed the window, having passed the page or
 	// not. The registry knows.
-	errClosed = &Error{Kind: ErrNeedsPerson, Message: passing + ": the window was closed before the check was passed; nothing was changed", Hint: "run the command again and pass the check in the window; it closes by itself"}
+	errClosed = fmt.Errorf("%w: the window was closed", ErrNeedsPerson)
 )
+
+// errand is what a person is asked to do in a window, in the words of it.
+type errand struct {
+	doing   string // "sign in"
+	told    string // said when the window is open
+	undone  string // when the time is up: "nobody …"
+	before  string // when the window is closed: before …
+	outcome string // of both
+	again   string // what to do next time
+}
+
+var passCheck = errand{
+	doing: passing, told: "pass npm's check in the browser window; it closes by itself",
+	undone: "nobody passed the check", before: "the check was passed",
+	outcome: "nothing was changed", again: "pass the check in the window; it closes by itself",
+}
 
 // Pass shows url until ctx ends, which it does when the page's outcome has
 // come; the session is kept then. It returns an *Error of the kind
@@ -44,6 +60,15 @@ var (
 // *browser.Error, too) or is closed, when nobody does anything in its time, or
 // when whoever asked for it has left. c is not used.
 func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
+	return w.open(ctx, passCheck, url, func(ctx context.Context, win *browser.Window) (bool, error) {
+		return false, win.Wait(ctx)
+	})
+}
+
+// open shows url to the person until watch is satisfied, or ctx ends because the
+// outcome has come otherwise; the session is kept then. watch ends with its
+// context; false and no error says that the window was closed.
+func (w *Window) open(ctx context.Context, e errand, url string, watch func(context.Context, *browser.Window) (bool, error)) error {
 	log := w.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -57,10 +82,10 @@ func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
 		if err == nil {
 			_ = win.Close()
 		}
-		return fmt.Errorf("%s: %w", passing, ctx.Err())
+		return fmt.Errorf("%s: %w", e.doing, ctx.Err())
 	}
 	if err != nil {
-		return unopened(err)
+		return e.unopened(err)
 	}
 	defer func() {
 		if err := win.Close(); err != nil {
@@ -69,13 +94,13 @@ func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
 	}()
 	w.restore(ctx, win, log)
 	if err := win.Show(ctx, url); err != nil {
-		return unopened(err)
+		return e.unopened(err)
 	}
 	if w.Tell != nil {
-		w.Tell("window", "pass npm's check in the browser window; it closes by itself")
+		w.Tell("window", e.told)
 	}
-	err = w.wait(ctx, win)
-	if errors.Is(context.Cause(ctx), errPassed) {
+	err = w.wait(ctx, e, func(ctx context.Context) (bool, error) { return watch(ctx, win) })
+	if err == nil || errors.Is(context.Cause(ctx), errPassed) {
 		tidy, cancel := context.WithTimeout(life, tidyTime)
 		defer cancel()
 		w.keep(tidy, win, log)
@@ -84,19 +109,24 @@ func (w *Window) Pass(ctx context.Context, url string, _ *Credentials) error {
 }
 
 // unopened says that the person has seen no window: the check still waits.
-func unopened(err error) error {
-	return &Error{Kind: fmt.Errorf("%w: %w", ErrNeedsPerson, err), Message: passing + ": no window could be opened: " + err.Error(),
+func (e errand) unopened(err error) error {
+	return &Error{Kind: fmt.Errorf("%w: %w", ErrNeedsPerson, err), Message: e.doing + ": no window could be opened: " + err.Error(),
 		Hint: "see that DISPLAY names a display of yours, or go without a window: --terminal"}
 }
 
+// failed says why the person has not done it.
+func (e errand) failed(kind error, why, hint string) *Error {
+	return &Error{Kind: kind, Message: e.doing + ": " + why + "; " + e.outcome, Hint: "run the command again " + hint}
+}
+
 // wait waits for what ends the window.
-func (w *Window) wait(ctx context.Context, win *browser.Window) error {
+func (w *Window) wait(ctx context.Context, e errand, watch func(context.Context) (bool, error)) error {
 	most := w.Time
 	if most == 0 {
 		most = WindowTime
 	}
-	late := &Error{Kind: ErrNeedsPerson, Message: fmt.Sprintf("%s: nobody passed the check within %s; nothing was changed", passing, most), Hint: "run the command again when there is time for it"}
-	gone := &Error{Kind: ErrNeedsPerson, Message: passing + ": the command that asked for it was ended; nothing was changed", Hint: "run the command again and pass the check in the window"}
+	late := e.failed(ErrNeedsPerson, fmt.Sprintf("%s within %s", e.undone, most), "when there is time for it")
+	gone := e.failed(ErrNeedsPerson, "the command that asked for it was ended", "and "+e.again)
 	open, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	timer := time.AfterFunc(most, func() { end(late) })
@@ -109,13 +139,15 @@ func (w *Window) wait(ctx context.Context, win *browser.Window) error {
 		case <-open.Done():
 		}
 	}()
-	err := win.Wait(open)
+	done, err := watch(open)
 	var why *Error
 	switch cause := context.Cause(open); {
+	case done:
+		return nil
 	case err == nil:
-		return errClosed
+		return e.failed(errClosed, "the window was closed before "+e.before, "and "+e.again)
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", passing, ctx.Err())
+		return fmt.Errorf("%s: %w", e.doing, ctx.Err())
 	case errors.As(cause, &why):
 		return why
 	}
