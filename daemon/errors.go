@@ -28,6 +28,7 @@ var wireCodes = []struct {
 	{npm.ErrRefused, ipc.CodeRefused},
 	{npm.ErrGarbled, ipc.CodeGarbled},
 	{npm.ErrNeedsPerson, ipc.CodeNeedsApproval},
+	{npm.ErrNeedsSignIn, ipc.CodeNeedsSignIn},
 	{npm.ErrBotCheck, ipc.CodeBotCheck},
 	{npm.ErrPage, ipc.CodePageUnrecognised},
 	{browser.ErrNotFound, ipc.CodeBrowserNotFound},

@@ -42,7 +42,7 @@ func TestToWire(t *testing.T) {
 func TestEveryKindOfFailureHasACode(t *testing.T) {
 	for _, kind := range []error{
 		npm.ErrWrongPassword, npm.ErrWrongCode, npm.ErrSessionExpired, npm.ErrUnreachable, npm.ErrRateLimited,
-		npm.ErrServer, npm.ErrRefused, npm.ErrGarbled, npm.ErrNeedsPerson, npm.ErrBotCheck, npm.ErrPage,
+		npm.ErrServer, npm.ErrRefused, npm.ErrGarbled, npm.ErrNeedsPerson, npm.ErrNeedsSignIn, npm.ErrBotCheck, npm.ErrPage,
 	} {
 		if w := toWire(&npm.Error{Kind: kind, Message: "x"}); w.Code == ipc.CodeInternal {
 			t.Errorf("%v has no code", kind)

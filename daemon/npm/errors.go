@@ -17,6 +17,7 @@ var (
 	ErrRefused        = errors.New("the registry refused")
 	ErrGarbled        = errors.New("the registry's answer makes no sense")
 	ErrNeedsPerson    = errors.New("a person is needed")
+	ErrNeedsSignIn    = errors.New("a person has to sign in")
 	ErrBotCheck       = errors.New("npm wants to see that a person is there")
 	ErrPage           = errors.New("a page that rotd does not know")
 )
