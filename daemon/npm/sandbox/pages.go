@@ -1,10 +1,10 @@
 package sandbox
 
 import (
-	"bytes"
 	"embed"
-	"html/template"
+	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,7 +13,10 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+var (
+	pageTemplates    = parsePages(func(source string) string { return source })
+	changedTemplates = parsePages(changeTemplate)
+)
 
 // page is one page of the website: server-rendered HTML for a browser, the
 // bare props for a request with x-spiferack (A.1).
@@ -25,6 +28,8 @@ type page struct {
 	User     string // signed in as; empty: signed out
 	Liminal  bool   // the layout of auth pages: no site navigation
 	Hash     string // the manifest's
+	Look     any    // what the page shows beside its props
+	Distort  distortion
 }
 
 // Context is window.__context__. Some scripts read user and csrftoken from its
@@ -41,7 +46,7 @@ func (p page) Context() map[string]any {
 func (s *Sandbox) show(w http.ResponseWriter, r *http.Request, status int, p page) {
 	props := map[string]any{
 		"csrftoken": s.csrf(w, r), "user": nil, "formData": map[string]any{},
-		"notifications": []any{}, "alertBanners": []any{},
+		"notifications": []notice{}, "alertBanners": []any{},
 	}
 	if web := s.signedIn(r); web != nil {
 		p.User = s.cfg.User
@@ -50,11 +55,14 @@ func (s *Sandbox) show(w http.ResponseWriter, r *http.Request, status int, p pag
 	if s.switches.AlertBanner {
 		props["alertBanners"] = []map[string]string{{
 			"id": "bypass2fa-gat-deprecation-2026", "level": "warning",
-			"message": "Granular access tokens that bypass 2FA will lose direct publishing.",
+			"message": s.changedText("Granular access tokens that bypass 2FA will lose direct publishing."),
 		}}
 	}
 	maps.Copy(props, p.Props)
-	p.Props, p.Hash = props, s.switches.ManifestHash
+	props["notifications"] = s.notices(props)
+	p.Props, p.Title = props, s.changedText(p.Title)
+	s.pages++
+	p.Hash, p.Distort = s.manifestHash(), s.distortion()
 
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -62,19 +70,68 @@ func (s *Sandbox) show(w http.ResponseWriter, r *http.Request, status int, p pag
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("manifest-hash", p.Hash)
 	h.Set("renderername", p.Renderer)
-	if isSpiferack(r) {
+	if isSpiferack(r) && r.Header.Get(renderHeader) == "" {
 		answerJSON(w, status, p.Props)
 		return
 	}
-	var b bytes.Buffer
-	if err := pageTemplates.ExecuteTemplate(&b, p.Template+".html", p); err != nil {
+	html, err := s.render(p)
+	if err != nil {
 		s.cfg.Log.Error("a page did not render", "page", p.Template, "err", err)
 		http.Error(w, "the sandbox could not render this page", http.StatusInternalServerError)
 		return
 	}
+	if isSpiferack(r) {
+		p.Props["sandboxPage"] = html
+		answerJSON(w, status, p.Props)
+		return
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	_, _ = w.Write([]byte(html))
+}
+
+// renderHeader asks for the page's HTML beside its props. npm's client renders
+// the props itself; the sandbox's has no second renderer.
+const renderHeader = "x-sandbox-render"
+
+func (s *Sandbox) render(p page) (string, error) {
+	templates := pageTemplates
+	if s.switches.ChangedWords {
+		templates = changedTemplates
+	}
+	var b strings.Builder
+	if err := templates.ExecuteTemplate(&b, p.Template+".html", p); err != nil {
+		return "", err
+	}
+	return p.Distort.apply(b.String()), nil
+}
+
+// notices completes a page's notifications: with the error of a form that says
+// it there, and one that has nothing to do with the page.
+func (s *Sandbox) notices(props map[string]any) []notice {
+	all, _ := props["notifications"].([]notice)
+	for i := range all {
+		all[i].Message = s.changedText(all[i].Message)
+	}
+	if text, _ := props["error"].(string); text != "" {
+		props["error"] = s.changedText(text)
+		if s.switches.PageErrorPlace == "notification" {
+			all = append(all, notice{Level: "error", Message: s.changedText(text)})
+			props["error"], props["errorField"] = "", ""
+		}
+	}
+	if s.switches.Notification {
+		all = append(all, notice{Level: "info", Message: s.changedText("A newer version of the npm client is available.")})
+	}
+	return append([]notice{}, all...)
+}
+
+// manifestHash is the hash of this page load.
+func (s *Sandbox) manifestHash() string {
+	if every := s.switches.ManifestEvery; every > 0 {
+		return fmt.Sprintf("%s-%d", s.switches.ManifestHash, s.pages/every)
+	}
+	return s.switches.ManifestHash
 }
 
 func isSpiferack(r *http.Request) bool { return r.Header.Get("x-spiferack") != "" }
@@ -136,14 +193,14 @@ func (s *Sandbox) nothingHere(w http.ResponseWriter, r *http.Request) {
 // challenged answers a page request with the bot check while the switch says
 // so (A.8). Passing it leaves a clearance cookie.
 func (s *Sandbox) challenged(w http.ResponseWriter, r *http.Request) bool {
-	if s.switches.BotChallenge == 0 || !isPage(r) || r.URL.Path == "/cdn-cgi/challenge-platform" {
+	if !isPage(r) {
 		return false
 	}
 	if c, err := r.Cookie("cf_clearance"); err == nil && c.Value == "passed" {
 		return false
 	}
-	if s.switches.BotChallenge > 0 {
-		s.switches.BotChallenge--
+	if !s.botCheckDue() {
+		return false
 	}
 	h := w.Header()
 	h.Set("cf-mitigated", "challenge")
@@ -152,6 +209,26 @@ func (s *Sandbox) challenged(w http.ResponseWriter, r *http.Request) bool {
 	w.WriteHeader(http.StatusForbidden)
 	_ = pageTemplates.ExecuteTemplate(w, "challenge.html", r.URL.RequestURI())
 	return true
+}
+
+// botCheckDue counts a page request and says whether the bot check stands
+// before it.
+func (s *Sandbox) botCheckDue() bool {
+	sw := &s.switches
+	s.pageRequests++
+	due := sw.BotChallenge != 0
+	if sw.BotChallenge > 0 {
+		sw.BotChallenge--
+	}
+	if sw.BotChallengeAt > 0 {
+		sw.BotChallengeAt--
+		due = due || sw.BotChallengeAt == 0
+	}
+	if sw.BotChallengeChance > 0 {
+		drawn := rand.New(rand.NewPCG(sw.BotChallengeSeed, s.pageRequests)).Float64()
+		due = due || drawn < sw.BotChallengeChance
+	}
+	return due
 }
 
 // isPage tells the website's paths from the registry's, which were not seen to

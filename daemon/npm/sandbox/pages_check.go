@@ -11,7 +11,8 @@ type prompt struct {
 	web      *webSession
 	base     string
 	next     string
-	flow     *authFlow // what it is for; nil at sign-in
+	flow     *authFlow // what it is for; nil at sign-in and
+	settings bool      // before a settings page
 	inPlace  bool      // at the protected URL itself (A.4)
 	problem  string
 	original string // originalUrl: where /escalate goes on to; empty otherwise
@@ -35,7 +36,7 @@ func (s *Sandbox) pass(r *http.Request, web *webSession, check string, f form) s
 			problem = s.switches.PageCodeText
 		}
 	case checkWebAuthn:
-		if err := s.goodAssertion(s.site(r), web, f.assertion); err != nil {
+		if err := s.goodAssertion(s.site(r), web, f.raw["webAuthnAssertion"]); err != nil {
 			s.cfg.Log.Info("an assertion was refused", "err", err)
 			problem = "Unable to verify with your security key. Please try again."
 		}
@@ -57,7 +58,7 @@ func (s *Sandbox) showCheck(w http.ResponseWriter, r *http.Request, status int, 
 		"error":                            p.problem,
 		"hasTotp":                          s.hasCheck(checkOTP),
 		"hasWebAuthnDevices":               s.hasCheck(checkWebAuthn),
-		"isTfaEscalation":                  p.flow != nil,
+		"isTfaEscalation":                  p.flow != nil || p.settings,
 		"isNewPublishAuthEscalation":       p.flow != nil && p.flow.Kind != flowLogin,
 		"isNewCliLoginFlowEscalation":      p.flow != nil && p.flow.Kind == flowLogin,
 		"isNewPasswordResetFlowEscalation": false,
@@ -109,6 +110,9 @@ func (s *Sandbox) inPlace(pg *page, p prompt) {
 	pg.Props["escalateType"] = kind
 	pg.Props["disable2faPasswordOption"] = p.check != checkPassword
 	pg.Props["stagedPublishingEnabled"] = true
+	if p.settings {
+		pg.Props["backURL"] = s.tokensPath()
+	}
 	if s.hasCheck(checkWebAuthn) && p.check != checkWebAuthn {
 		pg.Props["publicKeyCredentialRequestOptions"] = s.requestOptions(p.web)
 	}

@@ -95,12 +95,16 @@ func (s *Sandbox) escalatePage(check string) http.HandlerFunc {
 			redirect(w, r, withNext("/login", next))
 			return
 		}
-		f := s.flowAt(next)
-		if f == nil || !s.hasCheck(check) {
+		f, settings := s.flowAt(next), isSettings(next)
+		if f == nil && !settings || !s.hasCheck(check) {
 			s.nothingHere(w, r)
 			return
 		}
-		s.showCheck(w, r, http.StatusOK, prompt{check: check, web: web, base: "/escalate", next: next, flow: f})
+		p := prompt{check: check, web: web, base: "/escalate", next: next, flow: f, settings: settings}
+		if settings {
+			p.original = next
+		}
+		s.showCheck(w, r, http.StatusOK, p)
 	}
 }
 
@@ -123,17 +127,23 @@ func (s *Sandbox) postEscalate(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, withNext("/login", p.next))
 		return
 	}
-	p.flow = s.flowAt(p.next)
-	if p.flow == nil || p.check == "" || !s.hasCheck(p.check) {
+	p.flow, p.settings = s.flowAt(p.next), isSettings(p.next)
+	if p.flow == nil && !p.settings || p.check == "" || !s.hasCheck(p.check) {
 		s.nothingHere(w, r)
 		return
 	}
-	wanted := s.nextCheck(p.flow, p.web)
+	if p.settings {
+		p.original = p.next
+	}
 	if p.problem = s.pass(r, p.web, p.check, form); p.problem != "" {
 		s.showCheck(w, r, s.switches.PageErrorStatus, p)
 		return
 	}
-	if sameStrength(p.check, wanted) {
+	if p.settings {
+		s.passSettings(w, r, p)
+		return
+	}
+	if sameStrength(p.check, s.nextCheck(p.flow, p.web)) {
 		p.flow.Passed = append(p.flow.Passed, p.check)
 	}
 	if slices.Contains([]string{"true", "on"}, form.get("didOptForCooldown")) {

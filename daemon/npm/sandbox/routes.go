@@ -61,6 +61,7 @@ func (s *Sandbox) routes() *http.ServeMux {
 	mux.HandleFunc("GET /escalate/password", s.escalatePage(checkPassword))
 	mux.HandleFunc("POST /escalate/password", s.postEscalate)
 	mux.HandleFunc("POST /escalate", s.postEscalate)
+	s.settingsRoutes(mux)
 	mux.HandleFunc("POST /cdn-cgi/challenge-platform", s.passChallenge)
 
 	s.controlRoutes(mux)

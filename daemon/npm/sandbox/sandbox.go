@@ -1,5 +1,6 @@
-// Package sandbox is a stand-in for npm: its registry and the pages of its
-// website that a person is sent to, on one loopback address, for one account.
+// Package sandbox is a stand-in for npm: its registry, the pages of its website
+// that a person is sent to, and the settings pages on which tokens are listed,
+// made and deleted, on one loopback address, for one account.
 //
 // It promises to answer the npm client, a browser and rotd as npm does as far
 // as that is publicly known: paths, field names, statuses, error texts, ids
@@ -7,8 +8,9 @@
 // the documented or the likelier behaviour. Time is its own: it can be moved
 // (Advance), so that tokens expire and sessions end without waiting.
 //
-// It does not know npm's real wordings where no source gives them, keeps no
-// second account, and builds no token settings pages. It protects nothing: it
+// It does not know npm's real wordings and markup where no source gives them,
+// and keeps no second account. Its pages are written on the server and brought
+// to life by scripts of its own, not by React. It protects nothing: it
 // listens on loopback only, its control paths (/-/sandbox/) ask for no
 // password, and its state file, mode 0600, holds every secret in plain text.
 // Give it no real secret.
@@ -66,6 +68,9 @@ type Sandbox struct {
 	state    state
 	switches Switches
 	requests []Request
+
+	pages        int    // that were shown
+	pageRequests uint64 // that came, the bot check's included
 }
 
 // New makes a sandbox, from its state file if there is one.

@@ -69,18 +69,7 @@ type Switches struct {
 	StageNewPackages     bool   `json:"stage_new_packages"`     // a package that was never published may be staged (npm: 404)
 	HighImpactFreeze     bool   `json:"high_impact_freeze"`     // the account is read-only
 
-	// The website.
-	Escalation         []string `json:"escalation"`          // checks at /auth/cli: of "password", "otp", "webauthn"; empty: the account's factor
-	EscalateInPlace    bool     `json:"escalate_in_place"`   // the prompt comes at the URL itself (A.4), not at /escalate/…
-	LoginCLIEscalates  string   `json:"login_cli_escalates"` // "signed-in-before", "always" or "never"
-	Cooldown           bool     `json:"cooldown"`            // the five-minute checkbox of A.3.4
-	BotChallenge       int      `json:"bot_challenge"`       // so many more page requests meet the bot check; -1: all
-	CookieSecure       bool     `json:"cookie_secure"`       // cs and wub carry Secure
-	CookiePersistent   bool     `json:"cookie_persistent"`   // they carry Expires
-	CSRFReadable       bool     `json:"csrf_readable"`       // cs is not HttpOnly
-	CSRFRotatesAtLogin bool     `json:"csrf_rotates"`        // signing in changes cs
-	ManifestHash       string   `json:"manifest_hash"`       // of the pages; change it in mid-session
-	AlertBanner        bool     `json:"alert_banner"`        // npm's own banner, which is no bot check
+	SiteSwitches
 }
 
 // DefaultSwitches is how a new sandbox is set.
@@ -108,10 +97,7 @@ func DefaultSwitches() Switches {
 		PagingURLs:           "absolute",
 		PublishWithoutBypass: "otp",
 		DeadTokenPublish:     404,
-		Escalation:           []string{},
-		LoginCLIEscalates:    "signed-in-before",
-		CSRFReadable:         true,
-		ManifestHash:         "5ca1ab1e",
+		SiteSwitches:         defaultSiteSwitches(),
 	}
 }
 
@@ -128,16 +114,13 @@ func (sw *Switches) check() error {
 		{"paging_urls", sw.PagingURLs, []string{"absolute", "relative"}},
 		{"grant_permission", sw.GrantPermission, append([]string{""}, packagePermissions...)},
 		{"publish_without_bypass", sw.PublishWithoutBypass, []string{"otp", "forbidden"}},
-		{"login_cli_escalates", sw.LoginCLIEscalates, []string{"signed-in-before", "always", "never"}},
 	} {
-		if !slices.Contains(c.allowed, c.value) {
-			return fmt.Errorf("%s is one of %q, not %q", c.name, c.allowed, c.value)
+		if err := oneOf(c.name, c.value, c.allowed...); err != nil {
+			return err
 		}
 	}
-	for _, kind := range sw.Escalation {
-		if !slices.Contains([]string{checkPassword, checkOTP, checkWebAuthn}, kind) {
-			return fmt.Errorf("escalation knows %q, %q and %q, not %q", checkPassword, checkOTP, checkWebAuthn, kind)
-		}
+	if err := sw.SiteSwitches.check(); err != nil {
+		return err
 	}
 	for i := range sw.Faults {
 		if err := sw.Faults[i].check(); err != nil {
@@ -150,21 +133,16 @@ func (sw *Switches) check() error {
 // merge lays JSON over the switches: what it does not name stays. An unknown
 // name is an error, and an error changes nothing.
 func (sw *Switches) merge(b []byte) error {
-	next := *sw
-	// Lists are replaced as a whole: decoding must not write into the old ones.
-	next.Faults, next.Escalation = slices.Clone(sw.Faults), slices.Clone(sw.Escalation)
-	var lists struct {
-		Faults     json.RawMessage `json:"faults"`
-		Escalation json.RawMessage `json:"escalation"`
+	next := sw.clone()
+	// Faults are replaced as a whole: decoding would lay one over another.
+	var list struct {
+		Faults json.RawMessage `json:"faults"`
 	}
-	if err := json.Unmarshal(b, &lists); err != nil {
+	if err := json.Unmarshal(b, &list); err != nil {
 		return fmt.Errorf("the switches are not a JSON object: %w", err)
 	}
-	if lists.Faults != nil {
+	if list.Faults != nil {
 		next.Faults = nil
-	}
-	if lists.Escalation != nil {
-		next.Escalation = nil
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -192,9 +170,15 @@ func (s *Sandbox) Set(switches string) error {
 func (s *Sandbox) Switches() Switches {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sw := s.switches
-	sw.Faults, sw.Escalation = slices.Clone(sw.Faults), slices.Clone(sw.Escalation)
-	return sw
+	return s.switches.clone()
+}
+
+// clone shares no list with sw.
+func (sw *Switches) clone() Switches {
+	c := *sw
+	c.Faults, c.Escalation = slices.Clone(sw.Faults), slices.Clone(sw.Escalation)
+	c.SettingsEscalationPages = slices.Clone(sw.SettingsEscalationPages)
+	return c
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

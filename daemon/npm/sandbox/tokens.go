@@ -49,12 +49,14 @@ func (s *Sandbox) mayManage(w http.ResponseWriter, c caller) bool {
 	return false
 }
 
+const frozenText = "This account is read-only for 72 hours after a change of its security settings."
+
 // notFrozen refuses while the account is read-only (CL-2026-06-25).
 func (s *Sandbox) notFrozen(w http.ResponseWriter) bool {
 	if !s.switches.HighImpactFreeze {
 		return true
 	}
-	refuse(w, http.StatusForbidden, "This account is read-only for 72 hours after a change of its security settings.")
+	refuse(w, http.StatusForbidden, frozenText)
 	return false
 }
 

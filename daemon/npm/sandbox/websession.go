@@ -21,6 +21,15 @@ type webSession struct {
 	// Challenge is what the security key has to sign next; used once.
 	Challenge string `json:"challenge,omitempty"`
 	Errors    int    `json:"errors"` // wrong answers to the present check
+
+	Seen     time.Time  `json:"seen"`     // the last request
+	Settings escalation `json:"settings"` // of the settings pages
+
+	// What the next settings page shows, once.
+	NewToken   string                     `json:"new_token,omitempty"`
+	Notices    []notice                   `json:"notices,omitempty"`
+	FormErrors map[string]string          `json:"form_errors,omitempty"`
+	FormData   map[string]json.RawMessage `json:"form_data,omitempty"`
 }
 
 // web finds the session of the request's cookie, signed in or not.
@@ -29,10 +38,14 @@ func (s *Sandbox) web(r *http.Request) *webSession {
 	if err != nil {
 		return nil
 	}
-	web := s.state.WebSessions[c.Value]
-	if web == nil || s.now().After(web.Created.Add(seconds(s.switches.WebSessionLife))) {
+	web, now := s.state.WebSessions[c.Value], s.now()
+	if web == nil || now.After(web.Created.Add(seconds(s.switches.WebSessionLife))) {
 		return nil
 	}
+	if idle := s.switches.WebSessionIdle; idle > 0 && now.After(web.Seen.Add(seconds(idle))) {
+		return nil
+	}
+	web.Seen = now
 	return web
 }
 
@@ -46,7 +59,7 @@ func (s *Sandbox) signedIn(r *http.Request) *webSession {
 // beginWeb starts a session whose second factor is to come.
 func (s *Sandbox) beginWeb(w http.ResponseWriter) {
 	id := randomText(40, base62)
-	s.state.WebSessions[id] = &webSession{Created: s.now()}
+	s.state.WebSessions[id] = &webSession{Created: s.now(), Seen: s.now()}
 	s.setCookie(w, cookieSession, id, true)
 }
 
@@ -84,14 +97,26 @@ func (s *Sandbox) newCSRF(w http.ResponseWriter, r *http.Request) string {
 	return value
 }
 
-// form is what a form or a spiferack post sent, all values as text but the
-// assertion.
+// form is what a form or a spiferack post sent.
 type form struct {
-	values    map[string]string
-	assertion json.RawMessage
+	values map[string]string          // as text, what is not text as JSON
+	raw    map[string]json.RawMessage // of a post in JSON
 }
 
 func (f form) get(name string) string { return f.values[name] }
+
+// formOf reads the fields of a post in JSON.
+func formOf(raw map[string]json.RawMessage) form {
+	f := form{values: map[string]string{}, raw: raw}
+	for k, v := range raw {
+		var text string
+		if json.Unmarshal(v, &text) != nil {
+			text = string(v)
+		}
+		f.values[k] = text
+	}
+	return f
+}
 
 // readForm reads a post in any of the three encodings that npm's pages use,
 // and checks its csrftoken against the cookie. It answers when that is wrong.
@@ -101,19 +126,11 @@ func (s *Sandbox) readForm(w http.ResponseWriter, r *http.Request) (form, bool) 
 	if kind == "application/json" {
 		var raw map[string]json.RawMessage
 		_ = json.NewDecoder(r.Body).Decode(&raw) // an empty form fails the csrf check
-		for k, v := range raw {
-			var text string
-			if json.Unmarshal(v, &text) == nil {
-				f.values[k] = text
-			} else {
-				f.values[k] = string(v)
-			}
-		}
-		f.assertion = raw["webAuthnAssertion"]
+		f = formOf(raw)
 	} else {
 		_ = r.ParseMultipartForm(1 << 20) // reads both form encodings
 		for k := range r.Form {
-			f.values[k] = r.PostFormValue(k)
+			f.values[s.fieldName(k)] = r.PostFormValue(k)
 		}
 	}
 	c, err := r.Cookie(cookieCSRF)
