@@ -17,8 +17,8 @@ type access int
 const (
 	// accessOwner: the daemon's own user and root.
 	accessOwner access = iota + 1
-	// accessReader: whoever may read the ROT that the path names. So far that
-	// is the owner alone.
+	// accessReader: whoever may read the ROT that the path names: the owner, and
+	// whom a grant names.
 	accessReader
 	// accessAnyone: every user who can reach the socket.
 	accessAnyone
@@ -50,14 +50,17 @@ func uidOf(r *http.Request) *uint32 {
 	return &p.UID
 }
 
-// admit decides whether the caller of r may have what is behind need.
+// isOwner: the daemon's own user and root may do everything.
+func isOwner(p socket.Peer) bool { return p.UID == uint32(os.Getuid()) || p.UID == 0 }
+
+// admit decides whether the caller of r may have what is behind need. Where
+// that is a ROT's value, read decides.
 func admit(r *http.Request, need access) *ipc.Error {
 	p, ok := peerOf(r.Context())
 	if !ok {
 		return &ipc.Error{Code: ipc.CodeNotAllowed, Message: "the kernel does not say who you are"}
 	}
-	owner := p.UID == uint32(os.Getuid()) || p.UID == 0
-	if owner || need == accessAnyone {
+	if isOwner(p) || need != accessOwner {
 		return nil
 	}
 	return &ipc.Error{

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -37,6 +38,9 @@ var routes = []route{
 	{method: "GET", path: ipc.PathDeliver, need: accessOwner, serve: (*Daemon).getDeliveries},
 	{method: "POST", path: ipc.PathDeliver, need: accessOwner, serve: (*Daemon).postDelivery},
 	{method: "DELETE", path: ipc.PathDelivery, need: accessOwner, serve: (*Daemon).deleteDelivery},
+	{method: "GET", path: ipc.PathGrants, need: accessOwner, serve: (*Daemon).getGrants},
+	{method: "POST", path: ipc.PathGrants, need: accessOwner, serve: (*Daemon).postGrant},
+	{method: "DELETE", path: ipc.PathGrant, need: accessOwner, serve: (*Daemon).deleteGrant},
 	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
 }
 
@@ -63,14 +67,14 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		out := &reply{w: w}
 		if fromBrowser(r) {
-			d.noteRefusal(r, rt.path, ", by way of a web browser")
+			d.noteRefusal(r, "", rt.path, ", by way of a web browser")
 			out.fail(&ipc.Error{Code: ipc.CodeNotAllowed, Message: "requests that come by way of a web browser are refused",
 				Hint: "send no Origin and no Referer, and the host rotd or localhost"})
 			return
 		}
 		if err := admit(r, rt.need); err != nil {
 			d.cfg.Log.Warn("refused", "path", rt.path, "err", err)
-			d.noteRefusal(r, rt.path, "")
+			d.noteRefusal(r, "", rt.path, "")
 			out.fail(err)
 			return
 		}
@@ -79,15 +83,41 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 			out.fail(errLocked)
 			return
 		}
+		if rt.need == accessReader {
+			leave, err := d.read(r, st)
+			if err != nil {
+				d.failReading(r, st, rt.path, out, err)
+				return
+			}
+			r = r.WithContext(context.WithValue(r.Context(), readingKey{}, leave))
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		if err := rt.serve(d, r, st, out); err != nil {
-			werr := toWire(err)
-			if werr.Code == ipc.CodeInternal {
-				d.cfg.Log.Error("request failed", "path", rt.path, "err", err)
-			}
-			out.fail(werr)
+			d.failRequest(rt.path, out, err)
 		}
 	}
+}
+
+func (d *Daemon) failRequest(path string, out *reply, err error) {
+	werr := toWire(err)
+	if werr.Code == ipc.CodeInternal {
+		d.cfg.Log.Error("request failed", "path", path, "err", err)
+	}
+	out.fail(werr)
+}
+
+// failReading answers a reader who does not get a value. A refusal goes to the
+// log with the ROT that it is about, where there is one.
+func (d *Daemon) failReading(r *http.Request, st *store.Store, path string, out *reply, err error) {
+	var no *refusal
+	if !errors.As(err, &no) {
+		d.failRequest(path, out, err)
+		return
+	}
+	rot, _ := resolveROT(r.Context(), st, r.PathValue("ref")) // "" where it names none
+	d.cfg.Log.Warn("refused", "path", path, "rot", rot, "err", no.err)
+	d.noteRefusal(r, rot, path, no.why)
+	out.fail(no.err)
 }
 
 var errLocked = &ipc.Error{

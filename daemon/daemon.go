@@ -26,6 +26,12 @@ type Config struct {
 	Socket   string
 	Key      store.KeySource
 
+	// SocketGroup is the group that may connect to the socket, too; nil: none.
+	SocketGroup *int
+	// CredentialSocket is where systemd gets the credentials of units; empty:
+	// nowhere.
+	CredentialSocket string
+
 	Browser          string // path of a Chromium; empty: looked for when needed
 	BrowserNoSandbox bool   // the only way to run Chromium as root
 	RuntimeDir       string // for the browser's profiles; empty: RuntimeDir()
@@ -56,6 +62,8 @@ type Daemon struct {
 	choosing  sync.Mutex // held while a rotation finds, or makes, its ROTs
 	book      logbook
 	signIns   signIns
+	users     users
+	strikes   strikes
 	notify    notifier // nil: nobody is told
 	telling   sync.Mutex
 	// unattended is the npm account of a passcard, with nobody there.
@@ -108,7 +116,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if locked != nil && !errors.Is(locked, store.ErrKeyLocked) {
 		return locked
 	}
-	ln, err := socket.Listen(ctx, cfg.Socket)
+	ln, err := d.listen(ctx)
 	if err != nil {
 		return errors.Join(err, closeIf(st))
 	}
@@ -138,6 +146,14 @@ func Run(ctx context.Context, cfg Config) error {
 	cancel()
 	d.shutdown(srv)
 	return err
+}
+
+func (d *Daemon) listen(ctx context.Context) (*socket.Listener, error) {
+	gid := socket.NoGroup
+	if d.cfg.SocketGroup != nil {
+		gid = *d.cfg.SocketGroup
+	}
+	return socket.ListenFor(ctx, d.cfg.Socket, gid)
 }
 
 // openStore opens the state, or says why it cannot.

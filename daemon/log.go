@@ -55,6 +55,7 @@ type logKey struct {
 	uid        uint32
 	known      bool // uid is
 	detail     string
+	token      string // the id of the access token that was used
 }
 
 type gathered struct {
@@ -94,14 +95,15 @@ func (b *logbook) take() map[logKey]gathered {
 // noteRead notes that the caller of r was given a value.
 func (d *Daemon) noteRead(r *http.Request, rot string, generation int) {
 	p, known := peerOf(r.Context())
-	d.book.add(logKey{store.LogRead, rot, generation, p.UID, known, ""}, d.cfg.Now(), 1)
+	leave := readingOf(r.Context())
+	d.book.add(logKey{store.LogRead, rot, generation, p.UID, known, leave.by, leave.token}, d.cfg.Now(), 1)
 }
 
 // noteRefusal notes that the caller of r was turned away from a path, and why
-// where it does not go without saying.
-func (d *Daemon) noteRefusal(r *http.Request, path, why string) {
+// where it does not go without saying. rot may be empty.
+func (d *Daemon) noteRefusal(r *http.Request, rot, path, why string) {
 	p, known := peerOf(r.Context())
-	d.book.add(logKey{store.LogRefused, "", 0, p.UID, known, path + why}, d.cfg.Now(), 1)
+	d.book.add(logKey{store.LogRefused, rot, 0, p.UID, known, path + why, ""}, d.cfg.Now(), 1)
 }
 
 // keepLog writes what is gathered, about once a second while there is any. It
@@ -131,10 +133,14 @@ func (d *Daemon) writeLog(ctx context.Context) error {
 		return nil
 	}
 	entries := make([]store.LogEntry, 0, len(open))
+	used := make(map[string]time.Time)
 	for k, g := range open {
 		e := store.LogEntry{At: g.last, Kind: k.kind, ROT: k.rot, Generation: k.generation, Count: g.count, Detail: k.detail}
 		if k.known {
 			e.UID = &k.uid
+		}
+		if k.token != "" && g.last.After(used[k.token]) {
+			used[k.token] = g.last
 		}
 		entries = append(entries, e)
 	}
@@ -142,6 +148,11 @@ func (d *Daemon) writeLog(ctx context.Context) error {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ROT, b.ROT), a.Generation-b.Generation)
 	})
 	err := st.AddLog(ctx, entries...)
+	if err == nil && len(used) > 0 {
+		if err := st.TokensUsed(ctx, used); err != nil {
+			d.cfg.Log.Warn("it is not written down which access tokens were used", "err", err)
+		}
+	}
 	if err != nil {
 		for k, g := range open {
 			d.book.add(k, g.last, g.count)

@@ -60,10 +60,7 @@ func (d *Daemon) getROTs(r *http.Request, st *store.Store, out *reply) error {
 // wrong, and the answer names the expiry.
 func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
 	ctx := r.Context()
-	id, err := resolveROT(ctx, st, r.PathValue("ref"))
-	if err != nil {
-		return err
-	}
+	id := readingOf(ctx).rot
 	g, value, err := st.Current(ctx, id)
 	if errors.Is(err, store.ErrNoValue) {
 		return d.noValueYet(ctx, st, id)

@@ -26,7 +26,7 @@ var execCommand = command{
 rot exec ci -- npm install
 rot exec ci -- ./release.sh --dry-run
 
-usage: rot exec [--socket PATH] REF -- CMD [ARG…]
+usage: rot exec [--access-token-file F] [--socket PATH] REF -- CMD [ARG…]
 
 Runs CMD with the ROT's present token, for it and its children alone:
   NODE_AUTH_TOKEN, NPM_TOKEN  the token
@@ -42,6 +42,9 @@ would hide the token (npm_config_//HOST/:_authToken) is kept from CMD; where the
 project's own .npmrc hides it, rot says so. What CMD writes into its user
 config (npm config set, npm login) is gone afterwards.
 
+An access token (rot help grant) is taken from the file F, else from
+ROT_ACCESS_TOKEN, which CMD does not get.
+
 Signals are passed on. The exit status is that of CMD, 128 and the signal's
 number when one killed it, 127 when there is no such command, 126 when it
 cannot be run. rot's own failures have rot's own statuses, before CMD starts.
@@ -55,7 +58,7 @@ const (
 )
 
 func runExec(ctx context.Context, c *call, args []string) error {
-	flags := c.flags()
+	flags := c.readFlags()
 	flags.SetInterspersed(false)
 	if err := c.parse(flags, args); err != nil {
 		return err
@@ -163,7 +166,7 @@ func (c *call) childEnv(tok ipc.Token, config string) []string {
 	key, _ := npmrc.Key(tok.Registry) // privateConfig has found it good
 	env := slices.DeleteFunc(slices.Clone(c.Environ), func(kv string) bool {
 		k, _, _ := strings.Cut(kv, "=")
-		return k == "NODE_AUTH_TOKEN" || k == "NPM_TOKEN" || isNpmConfig(k, "userconfig") || isTokenVariable(k, key)
+		return k == accessTokenEnv || k == "NODE_AUTH_TOKEN" || k == "NPM_TOKEN" || isNpmConfig(k, "userconfig") || isTokenVariable(k, key)
 	})
 	return append(env,
 		"NODE_AUTH_TOKEN="+tok.Value.Reveal(),

@@ -17,7 +17,7 @@ rot get ci
 NPM_TOKEN=$(rot get ci) ./release.sh
 rot get ci --json
 
-usage: rot get REF [--json]
+usage: rot get REF [--access-token-file F] [--json]
 
 Prints the token that is valid now, and a line end: nothing else, and nothing
 on stderr but a warning when it is past its expiry. Ask every time you need it
@@ -30,6 +30,8 @@ no other (4 characters after the underscore or more), or the name you gave.
 dotenvx:// works in the place of rot://.
 
   --json         the value with its generation, expiry and registry
+  --access-token-file F
+                 show the access token in it (else that in ROT_ACCESS_TOKEN)
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
 
 A command that needs the token does not need it on your screen or in your
@@ -38,7 +40,7 @@ shell's history: rot exec REF -- CMD.
 }
 
 func runGet(ctx context.Context, c *call, args []string) error {
-	ref, err := c.parseRef(c.flags(), args)
+	ref, err := c.parseRef(c.readFlags(), args)
 	if err != nil {
 		return err
 	}
@@ -55,7 +57,11 @@ func runGet(ctx context.Context, c *call, args []string) error {
 
 // token asks rotd for the present value of a ROT.
 func (c *call) token(ctx context.Context, ref string) (tok ipc.Token, err error) {
-	err = c.client().Get(ctx, ipc.Path(ipc.PathToken, ref), &tok)
+	client := c.client()
+	if client.AccessToken, err = c.accessToken(); err != nil {
+		return tok, err
+	}
+	err = client.Get(ctx, ipc.Path(ipc.PathToken, ref), &tok)
 	if err == nil && tok.Value.IsZero() {
 		err = &ipc.ProtocolError{Socket: c.socket, Cause: errors.New("there is no value in it")}
 	}

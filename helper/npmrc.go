@@ -37,12 +37,14 @@ that takes its value from the environment, as
   --link         keep the file current from now on
   --unlink       no longer, and take the line out of it
   --json         {"file","key","changed"}
+  --access-token-file F
+                 show the access token in it (else that in ROT_ACCESS_TOKEN)
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
 `,
 }
 
 func runNpmrc(ctx context.Context, c *call, args []string) error {
-	fs := c.flags()
+	fs := c.readFlags()
 	file := fs.String("file", "", "")
 	link := fs.Bool("link", false, "")
 	unlink := fs.Bool("unlink", false, "")

@@ -59,7 +59,7 @@ func (cmd command) text(all []command) string {
 }
 
 // commands are all of rot's, in the order of the overview.
-var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, deliver, approve, schedule, ls, status, logCommand, revoke, remove, version, help}
+var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, deliver, grant, grants, ungrant, approve, schedule, ls, status, logCommand, revoke, remove, version, help}
 
 // call is one run of rot.
 type call struct {
@@ -69,6 +69,8 @@ type call struct {
 	all     []command
 	socket  string
 	json    bool
+	// accessFile is the file with an access token, where a flag names one.
+	accessFile string
 	// stdinUsed: a flag was "-". That Stdin is no terminal then says nothing
 	// about whether a person is there.
 	stdinUsed bool

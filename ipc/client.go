@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rotd/ipc/json"
+	"rotd/ipc/secret"
 )
 
 // Client calls rotd's API: HTTP/1.0, one connection a call, so that an answer
@@ -21,6 +22,9 @@ import (
 // cause when that ends first.
 type Client struct {
 	Socket string
+	// AccessToken, where there is one, is shown with every request. It is for
+	// the caller to see that it is one word.
+	AccessToken secret.Text
 	// Dial replaces the connection to Socket, in tests. It may be nil.
 	Dial func(ctx context.Context, socket string) (io.ReadWriteCloser, error)
 }

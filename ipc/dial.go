@@ -43,7 +43,7 @@ func (e *DialError) text() (sentence, hint string) {
 			"start it: rotd run"
 	case errors.Is(e.Cause, fs.ErrPermission):
 		return fmt.Sprintf("rotd may be running, but you may not use its socket %s", e.Path),
-			"run rot as the user rotd runs for, or start one of your own: rotd run"
+			"ask whoever runs it to open it to a group of yours (rotd run --socket-group), or start one of your own: rotd run"
 	case errors.Is(e.Cause, syscall.EINVAL), errors.Is(e.Cause, syscall.ENAMETOOLONG):
 		return "the socket's path is too long: " + e.Path, "choose a shorter one with --socket or ROTD_SOCKET"
 	default:

@@ -27,7 +27,7 @@ type answer struct {
 // send makes the request and reads the head of the answer. An answer that is
 // no success is returned as the *Error in its body.
 func (c *Client) send(ctx context.Context, method, path string, in any) (*answer, error) {
-	request, err := request(method, path, in)
+	request, err := c.request(method, path, in)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,12 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*answer
 	return a, nil
 }
 
-func request(method, path string, in any) ([]byte, error) {
+func (c *Client) request(method, path string, in any) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.0\r\nHost: rotd\r\nUser-Agent: rot/%s\r\n", method, path, BuildVersion)
+	if !c.AccessToken.IsZero() {
+		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", c.AccessToken.Reveal())
+	}
 	if in == nil {
 		b.WriteString("\r\n")
 		return b.Bytes(), nil

@@ -22,6 +22,8 @@ const (
 	PathSchedule  = "/v1/rots/{ref}/schedule"          // GET → ROT; PUT Schedule → ROT
 	PathDeliver   = "/v1/rots/{ref}/deliveries"        // GET → {"deliveries":[Delivery]}; POST Deliver → stream of Event
 	PathDelivery  = "/v1/rots/{ref}/deliveries/{name}" // DELETE → 204
+	PathGrants    = "/v1/rots/{ref}/grants"            // GET → {"grants":[Grant]}; POST GrantTo → Grant
+	PathGrant     = "/v1/rots/{ref}/grants/{id}"       // DELETE → 204
 	PathAnswer    = "/v1/questions/{id}/answer"        // POST Answer → 204
 )
 
@@ -312,6 +314,39 @@ type Remove struct {
 type Removal struct {
 	Removed []string `json:"removed"`        // rot://…
 	Left    []string `json:"left,omitempty"` // npm's names of tokens that it may still accept
+}
+
+// The kinds of grant, by what says who asks.
+const (
+	GrantUID         = "uid"          // a user of this machine
+	GrantGID         = "gid"          // whoever is in a group of it
+	GrantAccessToken = "access-token" // whoever shows a rat_…
+	GrantUnit        = "unit"         // a systemd unit, by LoadCredential
+)
+
+// GrantTo asks to let somebody read the value of a ROT.
+type GrantTo struct {
+	Kind    string `json:"kind"`
+	Subject string `json:"subject"` // a number or name; the name of an access token or unit
+	// Expires is how long a new access token lives, as in Schedule; empty: until
+	// it is taken back.
+	Expires string `json:"expires,omitempty"`
+}
+
+// Grant is who may read the value of a ROT beside its owner.
+type Grant struct {
+	ID      string     `json:"id"` // Kind:Subject, "uid:1001", as PathGrant takes it
+	Kind    string     `json:"kind"`
+	Subject string     `json:"subject"`        // the number of a user or group; else a name
+	Name    string     `json:"name,omitempty"` // of that user or group; absent where there is none any more
+	Created time.Time  `json:"created"`
+	Expires *time.Time `json:"expires,omitempty"` // of the access token
+	Used    *time.Time `json:"used,omitempty"`    // the access token, last
+
+	// AccessToken is the text of a new one. It is shown this once.
+	AccessToken secret.Wire `json:"access_token,omitzero"`
+	// Warning says why he cannot use the grant as things are.
+	Warning string `json:"warning,omitempty"`
 }
 
 // LogEntry is one thing that happened. It never holds a value.

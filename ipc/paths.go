@@ -3,6 +3,7 @@ package ipc
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -47,7 +48,7 @@ func FindSocket(getenv func(string) string, goos string, uid int) string {
 	if err == nil && exists(user) {
 		return user
 	}
-	if err != nil || exists(SystemSocket) || isSystem(getenv, uid) {
+	if err != nil || mayExist(SystemSocket) || isSystem(getenv, uid) {
 		return SystemSocket
 	}
 	return user
@@ -98,6 +99,13 @@ func userSocket(getenv func(string) string, goos string, uid int) (string, error
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// mayExist is exists, where a path that may not be looked at counts too: what
+// is wrong there is said when it is used.
+func mayExist(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil || errors.Is(err, fs.ErrPermission)
 }
 
 // CheckSocketPath refuses a path that does not fit into a socket address: 104

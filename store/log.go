@@ -26,6 +26,8 @@ const (
 	LogDelivered   = "delivered"   // a delivery has taken a generation
 	LogUndelivered = "undelivered" // a delivery failed; the detail says why
 	LogRead        = "read"        // a value was handed out
+	LogGranted     = "granted"     // somebody may read a ROT from now on; the detail says who
+	LogUngranted   = "ungranted"   // he may not any more
 	LogRefused     = "refused"     // a caller was turned away at the door
 )
 

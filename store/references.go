@@ -36,13 +36,7 @@ const (
 // after the underscore. An id goes before a name, a name before a prefix.
 // ErrNotFound, ErrAmbiguous; the latter's text names candidates.
 func (s *Store) Resolve(ctx context.Context, ref string) (Ref, error) {
-	bare := ref
-	for _, scheme := range []string{"rot://", "dotenvx://"} {
-		if rest, ok := strings.CutPrefix(ref, scheme); ok {
-			bare = rest
-			break
-		}
-	}
+	bare := bareRef(ref)
 	kind, tail, isID := cutID(bare)
 	if !isID {
 		return s.resolveName(ctx, bare)
@@ -55,6 +49,16 @@ func (s *Store) Resolve(ctx context.Context, ref string) (Ref, error) {
 		return Ref{}, notFound(bare)
 	}
 	return s.resolvePrefix(ctx, kind, bare)
+}
+
+// bareRef takes the scheme off a reference.
+func bareRef(ref string) string {
+	for _, scheme := range []string{"rot://", "dotenvx://"} {
+		if rest, ok := strings.CutPrefix(ref, scheme); ok {
+			return rest
+		}
+	}
+	return ref
 }
 
 // cutID tells an id, whole or not, from a name.
@@ -128,7 +132,7 @@ func ambiguous(prefix string, refs []Ref) error {
 // shown is a reference as an error may quote it. What could be a token that
 // was pasted in the wrong place is not repeated.
 func shown(bare string) string {
-	if len(bare) > 64 || strings.Contains(bare, "npm_") {
+	if len(bare) > 64 || strings.Contains(bare, "npm_") || strings.Contains(bare, prefixAccess) {
 		return "this"
 	}
 	return fmt.Sprintf("%q", bare)

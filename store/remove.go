@@ -108,7 +108,7 @@ func (s *Store) RemovePasscard(ctx context.Context, passcard string, by *uint32)
 	})
 }
 
-// removeROT deletes what belongs to a ROT; its deliveries go with its row. The
+// removeROT deletes what belongs to a ROT; its deliveries and grants go with its row. The
 // entry that it adds to the log names the tokens that nobody saw revoked.
 func (s *Store) removeROT(ctx context.Context, tx *sql.Tx, e LogEntry) error {
 	left, err := list(ctx, tx, "list its tokens", scanText,
@@ -123,6 +123,9 @@ func (s *Store) removeROT(ctx context.Context, tx *sql.Tx, e LogEntry) error {
 		return err
 	}
 	if err := changeOne(tx.ExecContext(ctx, `DELETE FROM rots WHERE id = ?`, e.ROT)); err != nil {
+		return err
+	}
+	if err := dropIdleTokens(ctx, tx); err != nil {
 		return err
 	}
 	return s.addLog(ctx, tx, e)

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/user"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"rotd/daemon"
@@ -35,6 +37,9 @@ Flags:
   --socket S            where to listen; also ROTD_SOCKET
                         (default: $XDG_RUNTIME_DIR/rotd/rotd.sock;
                         /run/rotd/rotd.sock for root)
+  --socket-group G      who may connect to it, beside you and root: a group, for
+                        users whom rot grant lets read something. Its directory
+                        is made for that group, too, where it is made
   --key WHERE           the master key that seals every secret (default: keyring)
                           keyring          the OS keyring, unlocked
                           file:PATH        a file of mode 0600, made if absent
@@ -55,6 +60,7 @@ func runDaemon(ctx context.Context, c *call, args []string) error {
 	var (
 		state     = fs.String("state-dir", "", "")
 		socket    = fs.String("socket", "", "")
+		group     = fs.String("socket-group", "", "")
 		key       = fs.String("key", "keyring", "")
 		browser   = fs.String("browser", "", "")
 		noSandbox = fs.Bool("browser-no-sandbox", false, "")
@@ -65,6 +71,9 @@ func runDaemon(ctx context.Context, c *call, args []string) error {
 		return err
 	}
 	cfg, err := configure(*state, *socket, *key)
+	if err == nil && *group != "" {
+		cfg.SocketGroup, err = findGroup(*group)
+	}
 	if err == nil {
 		cfg.Log, err = c.logger(*level)
 	}
@@ -90,6 +99,19 @@ func configure(state, socket, key string) (cfg daemon.Config, err error) {
 		cfg.Socket, err = ipc.SocketPath(os.Getenv, runtime.GOOS, os.Getuid())
 	}
 	return cfg, err
+}
+
+// findGroup is a group of this machine, by name or number.
+func findGroup(name string) (*int, error) {
+	if gid, err := strconv.ParseUint(name, 10, 31); err == nil {
+		return new(int(gid)), nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return nil, fmt.Errorf("--socket-group: there is no group %q on this machine", name)
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	return &gid, err
 }
 
 // logger logs to standard error what is at least as important as level.

@@ -3,6 +3,6 @@
 //
 // It promises that a socket made by Listen is never open to another user, on
 // Linux not even between bind and chmod (elsewhere its private directory sees to
-// that), and that a peer whose user cannot be told is refused rather than taken
+// that), one made by ListenFor only to its group, and that a peer whose user cannot be told is refused rather than taken
 // for root.
 package socket

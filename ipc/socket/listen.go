@@ -42,6 +42,17 @@ type Listener struct {
 //
 // The caller closes the Listener, which removes the socket.
 func Listen(ctx context.Context, path string) (*Listener, error) {
+	return ListenFor(ctx, path, NoGroup)
+}
+
+// NoGroup is the group of a socket that is its user's alone.
+const NoGroup = -1
+
+// ListenFor is Listen with a socket that the members of a group may connect to
+// too, once it is there and the group's: mode 0660 of group gid, in a directory
+// of mode 0750 of that group where ListenFor makes it. A directory that is there
+// stays as it is.
+func ListenFor(ctx context.Context, path string, gid int) (*Listener, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -49,7 +60,7 @@ func Listen(ctx context.Context, path string) (*Listener, error) {
 	if err := ipc.CheckSocketPath(path, runtime.GOOS); err != nil {
 		return nil, err
 	}
-	if err := makeSocketDir(filepath.Dir(path)); err != nil {
+	if err := makeSocketDir(filepath.Dir(path), gid); err != nil {
 		return nil, err
 	}
 	lock, err := takeLock(path + ".lock")
@@ -61,13 +72,31 @@ func Listen(ctx context.Context, path string) (*Listener, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
+	if err := openTo(path, gid, 0o660); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), sock.Close(), lock.Close())
+	}
 	return &Listener{sock: sock, lock: lock, peer: peerOf}, nil
 }
 
-// makeSocketDir makes dir, mode 0700, and refuses one in which somebody else
-// could put a socket of his own in the place of ours.
-func makeSocketDir(dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+// openTo gives a file of ours to a group, and then opens it to that.
+func openTo(path string, gid int, mode fs.FileMode) error {
+	if gid == NoGroup {
+		return nil
+	}
+	if err := os.Lchown(path, -1, gid); err != nil {
+		return fmt.Errorf("give it to group %d: %w", gid, err)
+	}
+	return os.Chmod(path, mode)
+}
+
+// makeSocketDir makes dir, mode 0700 or the group's too, and refuses one in
+// which somebody else could put a socket of his own in the place of ours.
+func makeSocketDir(dir string, gid int) error {
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		err = openTo(dir, gid, 0o750)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the socket's directory: %w", err)
 	}
 	fi, err := os.Stat(dir)

@@ -255,3 +255,36 @@ func TestAcceptGoesOnAfterABadPeer(t *testing.T) {
 		t.Errorf("Accept after Close: %v", err)
 	}
 }
+
+func TestSocketOfAGroup(t *testing.T) {
+	gid := os.Getgid()
+	if os.Getuid() == 0 {
+		gid = 65533
+	}
+	dir := filepath.Join(socketDir(t), "rotd")
+	ln, err := ListenFor(t.Context(), filepath.Join(dir, "s"), gid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for path, want := range map[string]os.FileMode{
+		dir:                               os.ModeDir | 0o750,
+		filepath.Join(dir, "s"):           os.ModeSocket | 0o660,
+		filepath.Join(dir, "s") + ".lock": 0o600,
+	} {
+		fi, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fi.Sys().(*syscall.Stat_t).Gid; fi.Mode() != want || path != dir+"/s.lock" && got != uint32(gid) {
+			t.Errorf("%s has mode %v and group %d, want %v and %d", path, fi.Mode(), got, want, gid)
+		}
+	}
+	if os.Getuid() == 0 {
+		return // who may give to any group
+	}
+	if ln, err := ListenFor(t.Context(), filepath.Join(socketDir(t), "s"), 0); err == nil {
+		ln.Close()
+		t.Error("a socket for a group that we are not in")
+	}
+}
