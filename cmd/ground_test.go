@@ -51,14 +51,20 @@ func newGround(t *testing.T, sandboxFlags ...string) (g *ground, passcard string
 	g.startRegistry("127.0.0.1:0", sandboxFlags...)
 	g.startDaemon()
 	g.awaitDaemon()
-	res, err := g.stream(t.Context(), ipc.PathPasscards, ipc.Connect{
+	return g, g.connect()
+}
+
+// connect connects the account.
+func (g *ground) connect() (passcard string) {
+	g.t.Helper()
+	res, err := g.stream(g.t.Context(), ipc.PathPasscards, ipc.Connect{
 		Registry: g.registry, Username: "ada", Password: secret.NewWire("pw"), TOTPSecret: secret.NewWire(totpSeed),
 		Remember: []string{"password", "totp"}, Terminal: true,
 	})
 	if err != nil {
-		t.Fatal(err)
+		g.t.Fatal(err)
 	}
-	return g, bare(res.Passcard)
+	return bare(res.Passcard)
 }
 
 // bare is a reference without its scheme, as paths want it.
@@ -88,12 +94,18 @@ func (g *ground) log() []byte {
 
 func (g *ground) start(name string, stdout io.Writer, args ...string) *running {
 	g.t.Helper()
+	return g.startBy(filepath.Join(bin, name), name, stdout, args...)
+}
+
+// startBy starts a program by another one, which becomes it.
+func (g *ground) startBy(path, name string, stdout io.Writer, args ...string) *running {
+	g.t.Helper()
 	log, err := os.OpenFile(filepath.Join(g.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(bin, name), args...)
+	cmd := exec.Command(path, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "XDG_RUNTIME_DIR=" + g.dir,
 		"GORACE=atexit_sleep_ms=0"} // or else each end takes a second
 	cmd.Dir, cmd.Stdout, cmd.Stderr = g.dir, stdout, log
@@ -130,8 +142,12 @@ func (g *ground) startRegistry(listen string, flags ...string) {
 // startDaemon does not wait until it answers.
 func (g *ground) startDaemon() {
 	g.t.Helper()
-	g.d = g.start("rotd", io.Discard, "run", "--state-dir", g.stateDir(), "--socket", g.client.Socket,
-		"--key", "file:"+filepath.Join(g.dir, "key"), "--log-level", "debug")
+	g.d = g.start("rotd", io.Discard, g.daemonArgs()...)
+}
+
+func (g *ground) daemonArgs() []string {
+	return []string{"run", "--state-dir", g.stateDir(), "--socket", g.client.Socket,
+		"--key", "file:" + filepath.Join(g.dir, "key"), "--log-level", "debug"}
 }
 
 func (g *ground) stateDir() string { return filepath.Join(g.dir, "state") }

@@ -200,5 +200,9 @@ func (d *Daemon) unreachable(g store.Grant) string {
 	if closed == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s keeps others out, so that only the user who runs rotd reaches %s: for a socket that a group may use, run rotd with --socket-group GROUP and a --socket below a directory that is open to it", closed, d.cfg.Socket)
+	who := "others"
+	if g.Kind != store.GrantToken {
+		who = g.Kind + " " + g.Subject
+	}
+	return fmt.Sprintf("%s is closed to %s, who cannot reach rotd so: run rotd with --socket-group GROUP, and with a --socket in a directory that this group reaches", closed, who)
 }

@@ -1,0 +1,155 @@
+package cmd_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"rotd/ipc"
+)
+
+// The user and the groups that TestASecondUser makes.
+const (
+	runnerUID = 64201
+	buildGID  = 64300 // the user database has the runner in it
+	socketGID = 64301 // his processes run with it
+)
+
+// TestASecondUser is about a user of the machine who is not rotd's. He is in a
+// user database that only this rotd sees, so only root can do this.
+func TestASecondUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root makes users and runs programs as them")
+	}
+	g := &ground{t: t, client: &ipc.Client{}}
+	var err error
+	if g.dir, err = os.MkdirTemp("", "t"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.close)
+	if err := os.Chmod(g.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	g.client.Socket = filepath.Join(g.dir, "run", "s")
+	g.startRegistry("127.0.0.1:0")
+	g.writeUsers(true)
+	g.d = g.startWithUsers("--socket-group", "sockets")
+	g.awaitDaemon()
+	ci := g.newROT(g.connect(), "ci")
+	value, err := g.token(t.Context(), ci)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := value.Value.Reveal() + "\n"
+	owner, runner := g.rotAs(0, 0), g.rotAs(runnerUID, socketGID)
+
+	runner("get", "ci").want(t, ipc.ExitNotAllowed, "", "rot: uid 64201 (runner) may not read ci\n  hint: uid 0, who runs rotd, can allow it: rot grant ci --uid 64201\n")
+	runner("get", "nothing").want(t, ipc.ExitNotAllowed, "", "rot: uid 64201 (runner) may not read nothing\n  hint: uid 0, who runs rotd, can allow it: rot grant nothing --uid 64201\n")
+	for _, args := range [][]string{{"ls"}, {"status"}, {"log"}, {"rotate", "ci"}, {"grant", "ci", "--uid", "runner"}, {"grants", "ci"}, {"revoke", "ci"}, {"remove", "ci", "--yes"}, {"schedule", "ci"}, {"deliver", "ci", "--", "true"}, {"approve"}} {
+		if got := runner(args...); got.code != ipc.ExitNotAllowed || got.stdout != "" {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+	g.rotAs(runnerUID, runnerUID)("get", "ci").want(t, ipc.ExitUnreachable, "", "you may not use its socket")
+
+	owner("grant", "ci", "--uid", "runner").want(t, 0, "", "uid 64201 (runner) may read ci")
+	runner("get", "ci").want(t, 0, secret, "")
+	owner("ungrant", "ci", "--uid", "runner").want(t, 0, "", "may not read ci any more")
+	runner("get", "ci").want(t, ipc.ExitNotAllowed, "", "may not read ci")
+	owner("grant", "ci", "--gid", "builders").want(t, 0, "", "warning: "+g.client.Socket+" is closed to gid 64300")
+	runner("get", "ci").want(t, 0, secret, "")
+	runner("exec", "ci", "--", "sh", "-c", "echo $NODE_AUTH_TOKEN").want(t, 0, secret, "")
+
+	access := owner("grant", "ci", "--access-token", "job")
+	access.want(t, 0, access.stdout, "access-token job may read ci")
+	file := filepath.Join(g.dir, "token")
+	if err := os.WriteFile(file, []byte(access.stdout), 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	g.writeUsers(false) // he is gone; his processes are not
+	g.await(20*time.Second, "a user who is gone", func() bool {
+		return strings.Contains(runner("get", "ci").stderr, "uid 64201 is no user of this machine, and may not read ci")
+	})
+	owner("grant", "ci", "--uid", "64201").want(t, ipc.ExitUsage, "", "there is no user \"64201\" on this machine")
+	runner("get", "ci", "--access-token-file", file).want(t, 0, secret, "")
+
+	wrong := filepath.Join(g.dir, "wrong")
+	if err := os.WriteFile(wrong, []byte("rat_"+strings.Repeat("0", 27)+"2MvMGi"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		runner("get", "ci", "--access-token-file", wrong).want(t, ipc.ExitNotAllowed, "", "an access token that rotd does not know")
+	}
+	runner("get", "ci", "--access-token-file", file).want(t, ipc.ExitNotAllowed, "", "is shut out: it showed 10 wrong access tokens within a minute\n  hint: try again in ")
+	owner("get", "ci").want(t, 0, secret, "")
+}
+
+// writeUsers writes the user database that the daemon sees, in its place.
+func (g *ground) writeUsers(withRunner bool) {
+	g.t.Helper()
+	passwd := "root:x:0:0:root:/root:/bin/sh\n"
+	if withRunner {
+		passwd += fmt.Sprintf("runner:x:%d:%d::/nonexistent:/bin/sh\n", runnerUID, runnerUID)
+	}
+	group := fmt.Sprintf("root:x:0:\nrunner:x:%d:\nbuilders:x:%d:runner\nsockets:x:%d:\n", runnerUID, buildGID, socketGID)
+	for name, text := range map[string]string{"passwd": passwd, "group": group} {
+		if err := os.WriteFile(filepath.Join(g.dir, name), []byte(text), 0o644); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// startWithUsers starts the daemon where /etc/passwd and /etc/group are ours.
+func (g *ground) startWithUsers(flags ...string) *running {
+	g.t.Helper()
+	const inside = `mount --bind passwd /etc/passwd && mount --bind group /etc/group && exec "$@"`
+	argv := append([]string{"-m", "--propagation", "private", "sh", "-c", inside, "sh", filepath.Join(bin, "rotd")}, g.daemonArgs()...)
+	return g.startBy("unshare", "rotd", io.Discard, append(argv, flags...)...)
+}
+
+// rotAs is rot, run as somebody who may execute a copy of it.
+func (g *ground) rotAs(uid, gid uint32) func(args ...string) outcome {
+	g.t.Helper()
+	program := filepath.Join(g.dir, "rot")
+	if b, err := os.ReadFile(filepath.Join(bin, "rot")); err != nil {
+		g.t.Fatal(err)
+	} else if err := os.WriteFile(program, b, 0o755); err != nil && !errors.Is(err, syscall.ETXTBSY) {
+		g.t.Fatal(err)
+	}
+	return func(args ...string) outcome {
+		g.t.Helper()
+		var stdout, stderr bytes.Buffer
+		cmd := exec.Command(program, args...)
+		cmd.Dir = "/"
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "ROTD_SOCKET=" + g.client.Socket}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+			g.t.Fatal(err)
+		}
+		return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	}
+}
+
+// outcome is what one run of rot left.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// want compares; a part of stderr is enough.
+func (o outcome) want(t *testing.T, code int, stdout, stderr string) {
+	t.Helper()
+	if o.code != code || o.stdout != stdout || !strings.Contains(o.stderr, stderr) || stderr == "" && o.stderr != "" {
+		t.Errorf("exit %d, stdout %q, stderr %q\nwant %d, %q, %q", o.code, o.stdout, o.stderr, code, stdout, stderr)
+	}
+}
