@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,11 +37,19 @@ func tab(t *testing.T) context.Context {
 	return ctx
 }
 
+// do takes one step after the other. One that fell into the moment at which the
+// page changed is taken again: it has not touched anything.
 func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		text, _ := chromedp.Run(context.WithoutCancel(ctx), chromedp.Evaluate[string]("location + ' ' + document.body.innerText"))
-		t.Fatalf("%v, at %s", err, text)
+	for i, step := range steps {
+		err := chromedp.Do(ctx, step)
+		for err != nil && strings.Contains(err.Error(), "Could not find node with given id") && ctx.Err() == nil {
+			err = chromedp.Do(ctx, step)
+		}
+		if err != nil {
+			text, _ := chromedp.Run(context.WithoutCancel(ctx), chromedp.Evaluate[string]("location + ' ' + document.body.innerText"))
+			t.Fatalf("step %d: %v, at %s", i+1, err, text)
+		}
 	}
 }
 
@@ -58,19 +67,24 @@ type addCredential struct {
 	Credential      credential               `json:"credential"`
 }
 
+// emptyKey gives the tab a security key that holds no credential yet.
+func emptyKey(ctx context.Context, t *chromedp.Target) (webauthn.AddVirtualAuthenticatorResult, error) {
+	if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+		return webauthn.AddVirtualAuthenticatorResult{}, err
+	}
+	return cdp.Call(ctx, t, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+		Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		},
+	})
+}
+
 // plugIn gives the tab the person's security key.
 func plugIn(s *sandbox.Sandbox) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		var none chromedp.Void
-		if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {
-			return none, err
-		}
-		added, err := cdp.Call(ctx, t, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
-			Options: &webauthn.VirtualAuthenticatorOptions{
-				Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
-				HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
-			},
-		})
+		added, err := emptyKey(ctx, t)
 		if err != nil {
 			return none, err
 		}

@@ -110,15 +110,12 @@ func (s *Sandbox) Mailbox() []Mail {
 	return slices.Clone(s.state.Mail)
 }
 
-// SecurityKey returns the person's security key, so that a virtual
-// authenticator can hold it. It is false for an account that has none.
+// SecurityKey returns the security key that the account was made with, so that a
+// virtual authenticator can hold it. It is false for an account that has none.
 func (s *Sandbox) SecurityKey() (ipc.Passkey, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.Key == nil {
-		return ipc.Passkey{}, false
-	}
-	return s.state.Key.passkey(), true
+	return s.ownKey()
 }
 
 // SignOut ends every session of the account, of the registry and of the
@@ -153,6 +150,7 @@ func (s *Sandbox) controlRoutes(mux *http.ServeMux) {
 	show("GET /-/sandbox/tokens", func() any { return s.tokenRecords() })
 	show("GET /-/sandbox/switches", func() any { return s.switches })
 	show("GET /-/sandbox/mail", func() any { return append([]Mail{}, s.state.Mail...) })
+	show("GET /-/sandbox/security-keys", func() any { return s.keyRecords() })
 	show("GET /-/sandbox/requests", func() any { return append([]Request{}, s.requests...) })
 	show("GET /-/sandbox/clock", func() any { return map[string]any{"now": s.now()} })
 	control("DELETE /-/sandbox/requests", func(w http.ResponseWriter, _ *http.Request) {
@@ -165,18 +163,19 @@ func (s *Sandbox) controlRoutes(mux *http.ServeMux) {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	control("GET /-/sandbox/security-key", func(w http.ResponseWriter, _ *http.Request) {
-		if s.state.Key == nil {
+		key, ok := s.ownKey()
+		if !ok {
 			refuse(w, http.StatusNotFound, "the account has no security key: start the sandbox with --security-key")
 			return
 		}
-		answerJSON(w, http.StatusOK, s.state.Key.passkey())
+		answerJSON(w, http.StatusOK, key)
 	})
 	control("POST /-/sandbox/switches", s.setSwitches)
 	control("POST /-/sandbox/clock", s.moveClock)
 	control("POST /-/sandbox/packages", s.seedPackage)
 	for _, method := range []string{"GET ", "POST "} {
 		control(method+controlPrefix, func(w http.ResponseWriter, _ *http.Request) {
-			refuse(w, http.StatusNotFound, "the sandbox has tokens, accepts, switches, mail, security-key, requests, clock, packages and sign-out here")
+			refuse(w, http.StatusNotFound, "the sandbox has tokens, accepts, switches, mail, security-key, security-keys, requests, clock, packages and sign-out here")
 		})
 	}
 }

@@ -67,7 +67,7 @@ func (s *Sandbox) postLogin(w http.ResponseWriter, r *http.Request) {
 // loginCheck is the second factor that signing in asks for first.
 func (s *Sandbox) loginCheck() string {
 	switch {
-	case s.cfg.SecurityKey:
+	case s.hasKey():
 		return checkWebAuthn
 	case s.cfg.TOTPSecret != "":
 		return checkOTP
@@ -81,7 +81,7 @@ func (s *Sandbox) hasCheck(check string) bool {
 	case checkOTP:
 		return s.cfg.TOTPSecret != ""
 	case checkWebAuthn:
-		return s.cfg.SecurityKey
+		return s.hasKey()
 	case checkEmail:
 		return !s.hasFactor()
 	}

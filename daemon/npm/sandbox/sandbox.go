@@ -105,7 +105,9 @@ func New(cfg Config) (*Sandbox, error) {
 }
 
 // hasFactor reports whether the account has two-factor authentication.
-func (s *Sandbox) hasFactor() bool { return s.cfg.TOTPSecret != "" || s.cfg.SecurityKey }
+func (s *Sandbox) hasFactor() bool { return s.cfg.TOTPSecret != "" || s.hasKey() }
+
+func (s *Sandbox) hasKey() bool { return len(s.state.Keys) > 0 }
 
 // now is the sandbox's clock: Config.Now and what Advance added.
 func (s *Sandbox) now() time.Time {

@@ -14,7 +14,7 @@ const (
 )
 
 // settingsRoutes are the pages behind the account's menu that are played: the
-// tokens (A.6, A.7).
+// tokens (A.6, A.7) and the second factors (A.5).
 func (s *Sandbox) settingsRoutes(mux *http.ServeMux) {
 	const tokens = "/settings/{user}/tokens"
 	mux.HandleFunc("GET "+tokens, s.settings(s.tokensPage))
@@ -22,6 +22,12 @@ func (s *Sandbox) settingsRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+tokens+"/granular-access-tokens/{id}", s.settings(s.tokenDetailsPage))
 	mux.HandleFunc("POST "+tokens+"/new-gat", s.settings(s.postTokenForm))
 	mux.HandleFunc("POST "+tokens+"/delete", s.settings(s.postDeleteTokens))
+
+	const tfa = "/settings/{user}/tfa"
+	mux.HandleFunc("GET "+tfa, s.settings(s.tfaPage))
+	mux.HandleFunc("GET "+tfa+"/list", s.settings(s.keysPage))
+	mux.HandleFunc("POST "+tfa+"/webauthn", s.settings(s.postAddKey))
+	mux.HandleFunc("POST "+tfa+"/remove", s.settings(s.postRemoveKey))
 }
 
 // settings lets only the account's owner through. "~" stands for the name.
@@ -57,6 +63,8 @@ func (s *Sandbox) tokensPath() string { return "/settings/" + s.cfg.User + "/tok
 func (s *Sandbox) tokenPath(key string) string {
 	return s.tokensPath() + "/granular-access-tokens/" + key
 }
+
+func (s *Sandbox) tfaPath() string { return "/settings/" + s.cfg.User + "/tfa" }
 
 // isSettings reports whether a path of this site is a settings page.
 func isSettings(path string) bool {

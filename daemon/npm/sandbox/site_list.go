@@ -17,6 +17,8 @@ const (
 	rendererTokens  = "tokens/list"
 	rendererDetails = "tokens/gat/details"
 	rendererForm    = "tokens/gat/create"
+	rendererTFA     = "settings/tfa"
+	rendererKeys    = "settings/tfa-list"
 )
 
 // siteToken is a token as the list's props tell it (PLAID, A.6).

@@ -27,7 +27,9 @@ type state struct {
 	UsedCodes   map[string]time.Time   `json:"used_codes"`
 	Cooldowns   map[string]time.Time   `json:"cooldowns"` // by token, until when
 	Mail        []Mail                 `json:"mail"`
-	Key         *keyState              `json:"security_key,omitempty"`
+	Keys        []*keyState            `json:"security_keys"`          // null: there never was one
+	Key         *keyState              `json:"security_key,omitempty"` // of older files, whose account had one key
+	UserHandle  []byte                 `json:"user_handle"`
 	Packages    map[string]*pkg        `json:"packages"`
 	Stages      []*stage               `json:"stages"`
 	Profile     map[string]any         `json:"profile"`
@@ -52,12 +54,8 @@ func (s *Sandbox) load() error {
 		return fmt.Errorf("the state in %s belongs to user %q: give another file, or that user", s.cfg.StateFile, s.state.User)
 	}
 	s.state.makeMaps()
-	if s.cfg.SecurityKey && s.state.Key == nil {
-		key, err := newKey()
-		if err != nil {
-			return err
-		}
-		s.state.Key = key
+	if err := s.state.keepKeys(s.cfg.SecurityKey, s.now()); err != nil {
+		return err
 	}
 	s.save()
 	return nil

@@ -32,6 +32,9 @@ type SiteSwitches struct {
 	DeleteConfirm           string   `json:"delete_confirm"`             // "native" (confirm()), "dialog" (in the page) or "none"
 	DeleteRowLabel          string   `json:"delete_row_label"`           // the × is called "x" (by its sign), or "named" for its token
 
+	// Adding a security key.
+	ResidentKey string `json:"resident_key"` // asked of the authenticator: "discouraged", "preferred" or "required"
+
 	// The token form (A.7).
 	FormGeneration int    `json:"form_generation"` // of the permission picker: 1 (menus) or 2 (radio buttons)
 	OrgsPicker     string `json:"orgs_picker"`     // "checkboxes", or the same in a "menu"
@@ -77,6 +80,7 @@ func defaultSiteSwitches() SiteSwitches {
 		DeleteHow:               "both",
 		DeleteConfirm:           "native",
 		DeleteRowLabel:          "x",
+		ResidentKey:             "preferred",
 		FormGeneration:          2,
 		OrgsPicker:              "checkboxes",
 		BypassBox:               bypassShown,
@@ -103,6 +107,7 @@ func (sw *SiteSwitches) check() error {
 		{"delete_how", sw.DeleteHow, []string{"each", "selected", "both"}},
 		{"delete_confirm", sw.DeleteConfirm, []string{"native", "dialog", "none"}},
 		{"delete_row_label", sw.DeleteRowLabel, []string{"x", "named"}},
+		{"resident_key", sw.ResidentKey, []string{"discouraged", "preferred", "required"}},
 		{"orgs_picker", sw.OrgsPicker, []string{"checkboxes", "menu"}},
 		{"bypass_box", sw.BypassBox, []string{bypassShown, bypassFactor, bypassLabel, bypassDisabled, bypassMissing}},
 	} {

@@ -21,6 +21,9 @@ type webSession struct {
 	// Challenge is what the security key has to sign next; used once.
 	Challenge string `json:"challenge,omitempty"`
 	Errors    int    `json:"errors"` // wrong answers to the present check
+	// Creation is what a new security key has to sign; drawn where the list of
+	// keys is shown, used once.
+	Creation string `json:"creation,omitempty"`
 
 	Seen     time.Time  `json:"seen"`     // the last request
 	Settings escalation `json:"settings"` // of the settings pages
