@@ -273,7 +273,7 @@ func TestApproveInAWindow(t *testing.T) {
 		t.Errorf("%d windows, want one", n)
 	}
 	d.Gone("npm")
-	if left, _ := os.ReadDir(r.d.profileDir()); len(left) != 0 {
+	if left, _ := os.ReadDir(profileDir(r.d.cfg)); len(left) != 0 {
 		t.Errorf("%d profiles are left", len(left))
 	}
 }

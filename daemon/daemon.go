@@ -92,7 +92,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.RuntimeDir == "" {
 		cfg.RuntimeDir = RuntimeDir(os.Getenv, os.Getuid())
 	}
-	if err := makePrivate(cfg.RuntimeDir); err != nil {
+	if err := makeRuntimeDir(cfg.RuntimeDir, profileDir(cfg)); err != nil {
 		return err
 	}
 	lock, err := lockState(cfg.StateDir)
@@ -185,7 +185,7 @@ func (d *Daemon) awaitUnlock(ctx context.Context) error {
 
 // begin starts the work of a daemon whose state is open.
 func (d *Daemon) begin(st *store.Store) {
-	if err := browser.Sweep(d.profileDir()); err != nil {
+	if err := browser.Sweep(profileDir(d.cfg)); err != nil {
 		d.cfg.Log.Warn("a browser's profile of an earlier run is left", "err", err)
 	}
 	d.engine = &rotate.Engine{
@@ -241,7 +241,7 @@ func (d *Daemon) server() *http.Server {
 	}
 }
 
-func (d *Daemon) profileDir() string { return filepath.Join(d.cfg.RuntimeDir, "browser") }
+func profileDir(cfg Config) string { return filepath.Join(cfg.RuntimeDir, "browser") }
 
 // sleep waits for dur, or for the end of ctx.
 func sleep(ctx context.Context, dur time.Duration) error {

@@ -7,24 +7,34 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"rotd/ipc/private"
+	"rotd/store"
 )
 
 // ErrStateInUse says that another rotd has the state directory.
 var ErrStateInUse = errors.New("another rotd uses this state")
 
-// lockState makes the state directory where it is absent and takes its lock,
-// which lasts until the file is closed and names the holder's pid.
+// lockState prepares the state directory and takes its lock, which lasts until
+// the file is closed and names the holder's pid.
 func lockState(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w", err)
+	if err := store.PrepareDir(dir); err != nil {
+		return nil, err
 	}
 	path := filepath.Join(dir, "rotd.lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the state's lock: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = private.File("the state's lock", path, info)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
@@ -64,29 +74,15 @@ func RuntimeDir(getenv func(string) string, uid int) string {
 	return filepath.Join(base, fmt.Sprintf("rotd-%d", uid))
 }
 
-// makePrivate makes dir, or checks that the one that is there is ours and that
-// nobody else may write to it: what is put into it could be replaced otherwise.
-func makePrivate(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the runtime directory: %w", err)
+// makeRuntimeDir makes the runtime directory, which the socket may share with
+// it, and the one for the browser's profiles in it, which is ours alone.
+func makeRuntimeDir(dir, profiles string) error {
+	err := private.Make("the runtime directory", dir, private.Listed)
+	if err == nil {
+		err = private.Make("the directory of browser profiles", profiles, private.Closed)
 	}
-	fi, err := os.Lstat(dir)
-	if err != nil {
-		return fmt.Errorf("check the runtime directory: %w", err)
-	}
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok || !fi.IsDir() || int(st.Uid) != os.Geteuid() || fi.Mode().Perm()&0o022 != 0 {
-		return &ownError{fmt.Sprintf("the runtime directory %s is not one of yours alone", dir),
-			"remove it, or set XDG_RUNTIME_DIR to a directory of yours"}
-	}
-	return nil
+	return err
 }
-
-// ownError is an error of this package with what to do about it.
-type ownError struct{ message, hint string }
-
-func (e *ownError) Error() string { return e.message }
-func (e *ownError) Hint() string  { return e.hint }
 
 func isDir(path string) bool {
 	fi, err := os.Stat(path)

@@ -209,10 +209,14 @@ func TestARuntimeDirectoryOfSomebodyElse(t *testing.T) {
 	if err := os.Remove(cfg.RuntimeDir); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(t.TempDir(), cfg.RuntimeDir); err != nil {
+	open := t.TempDir()
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(open, cfg.RuntimeDir); err != nil {
 		t.Fatal(err)
 	}
 	if err := Run(t.Context(), cfg); err == nil || Hint(err) == "" {
-		t.Errorf("a link: %v", err)
+		t.Errorf("a link to one that is open to all: %v", err)
 	}
 }

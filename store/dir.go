@@ -2,48 +2,48 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
-	"syscall"
+
+	"rotd/ipc/private"
 )
 
-// prepareDir makes dir for us alone, or checks what is there: nobody else may
-// own it or write to it. One that others may look into is closed to them where
-// it holds nothing yet; one that already serves something else keeps its mode,
-// as every file of ours in it is closed by itself.
-func prepareDir(dir string, log *slog.Logger) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return withHint(fmt.Errorf("make the state directory: %w", err), "name another one with --state-dir")
+// PrepareDir makes the state directory for us alone, or checks the one that is
+// there: nobody else may own it, write to it, look into it, or lead the way to
+// it elsewhere. One that others may look into is closed to them where it is
+// empty; where it is not, it serves something else, or has been looked into.
+func PrepareDir(dir string) error {
+	const what = "the state directory"
+	err := private.Make(what, dir, private.Closed)
+	if err != nil && isEmptyDir(dir) && private.Dir(what, dir, private.Listed) == nil && os.Chmod(dir, 0o700) == nil {
+		err = private.Dir(what, dir, private.Closed)
 	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("check the state directory: %w", err)
+	if err != nil && HintOf(err) == "" {
+		return withHint(err, "name another one with --state-dir")
 	}
-	if !ownedByUs(info) {
-		return withHint(fmt.Errorf("the state directory %s belongs to another user", dir),
-			"run rotd as its owner, or name another one with --state-dir")
-	}
-	switch mode := info.Mode().Perm(); {
-	case mode&0o022 != 0:
-		return withHint(fmt.Errorf("the state directory %s has mode %04o: others may write to it", dir, mode),
-			"chmod 700 %s", dir)
-	case mode&0o077 == 0:
-	case holdsNothing(dir):
-		if err := os.Chmod(dir, 0o700); err != nil {
-			return withHint(fmt.Errorf("close the state directory to others: %w", err), "chmod 700 %s", dir)
-		}
-	default:
-		log.Warn("others may look into the state directory", "dir", dir, "mode", fmt.Sprintf("%04o", mode), "hint", "chmod 700 "+dir)
-	}
-	return nil
+	return err
 }
 
-// holdsNothing reports whether dir is empty but for the daemon's lock.
-func holdsNothing(dir string) bool {
+func isEmptyDir(dir string) bool {
 	names, err := os.ReadDir(dir)
-	return err == nil && (len(names) == 0 || len(names) == 1 && names[0].Name() == "rotd.lock")
+	return err == nil && len(names) == 0
+}
+
+// checkFiles checks the database and what SQLite keeps beside it.
+func checkFiles(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		info, err := os.Lstat(path + suffix)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = private.File("the database", path+suffix, info)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // createDatabase makes an empty database file before SQLite sees it: SQLite
@@ -70,9 +70,4 @@ func syncDir(dir string) error {
 	}
 	defer d.Close()
 	return d.Sync()
-}
-
-func ownedByUs(info fs.FileInfo) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Geteuid()
 }

@@ -9,18 +9,24 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"rotd/ipc/private"
 )
 
 // keyFile is a master key in a file of its own: 32 bytes in standard base64,
-// one line; decodeKey says what else is taken. The file is a regular one, ours, and closed to everybody else.
+// one line; decodeKey says what else is taken. The file is a regular one, ours,
+// closed to everybody else, and where nobody else can put another.
 //
-// A symlink is followed, as secret managers place such files by them, and the
-// file that was opened in the end is the one that is checked.
+// A symlink of ours or root's is followed, as secret managers place such files
+// by them, and the file that was opened in the end is the one that is checked.
 type keyFile string
 
 func (p keyFile) String() string { return "file:" + string(p) }
 
 func (p keyFile) Load(context.Context, string) (Key, error) {
+	if _, err := private.Way(string(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Key{}, withHint(fmt.Errorf("%s: %w", p, err), "%s", HintOf(err))
+	}
 	// O_NONBLOCK: a fifo at that path must not stop the daemon.
 	f, err := os.OpenFile(string(p), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -34,14 +40,8 @@ func (p keyFile) Load(context.Context, string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("read the master key: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return Key{}, withHint(fmt.Errorf("%s is not a regular file", p), "name a file with --key file:PATH")
-	}
-	if !ownedByUs(info) {
-		return Key{}, withHint(fmt.Errorf("%s belongs to another user", p), "give it to the user that rotd runs as: chown %d %s", os.Geteuid(), string(p))
-	}
-	if info.Mode().Perm()&0o177 != 0 {
-		return Key{}, withHint(fmt.Errorf("%s has mode %04o: others than its owner could use it", p, info.Mode().Perm()), "chmod 600 %s", string(p))
+	if err := private.File("the key file", string(p), info); err != nil {
+		return Key{}, err
 	}
 	if info.Size() == 0 { // as mktemp makes it: a place, and no key yet
 		return Key{}, p.missing("it is empty")

@@ -61,18 +61,75 @@ func TestEmptyDirectoryIsClosedToOthers(t *testing.T) {
 	}
 }
 
-func TestDirectoryWithOtherFilesKeepsItsMode(t *testing.T) {
+func TestDirectoryThatOthersCouldReadIsRefused(t *testing.T) {
 	st := newState(t)
 	ok(t, os.Mkdir(st.dir, 0o755))
 	ok(t, os.WriteFile(filepath.Join(st.dir, "other"), nil, 0o644))
-	s := must[*Store](t)(Open(t.Context(), st.dir, st.keys, Options{}))
-	ok(t, s.Close())
+	_, err := Open(t.Context(), st.dir, st.keys, Options{})
+	if err == nil || HintOf(err) != "chmod 700 "+st.dir {
+		t.Errorf("Open: %v (hint %q)", err, HintOf(err))
+	}
 	if mode := must[fs.FileInfo](t)(os.Stat(st.dir)).Mode().Perm(); mode != 0o755 {
-		t.Errorf("the directory has mode %04o", mode)
+		t.Errorf("the directory has mode %04o now", mode)
 	}
-	if mode := must[fs.FileInfo](t)(os.Stat(filepath.Join(st.dir, "rotd.db"))).Mode().Perm(); mode != 0o600 {
-		t.Errorf("the database has mode %04o", mode)
+	if _, err := os.Stat(string(st.keys)); err == nil {
+		t.Error("a key was made")
 	}
+}
+
+// TestFilesThatOthersCouldReachAreRefused plays tricks with each file that a
+// start opens. None of them is followed, and nothing is changed.
+func TestFilesThatOthersCouldReachAreRefused(t *testing.T) {
+	tricks := map[string]func(path string) error{
+		"mode 0644":     func(path string) error { return os.Chmod(path, 0o644) },
+		"a second name": func(path string) error { return os.Link(path, path+".too") },
+		"a link": func(path string) error {
+			return errors.Join(os.Rename(path, path+".real"), os.Symlink(path+".real", path))
+		},
+	}
+	if os.Geteuid() == 0 {
+		tricks["another owner"] = func(path string) error { return os.Chown(path, 65534, 65534) }
+	}
+	for _, name := range []string{"rotd.db", "rotd.db-wal", "rotd.db-shm", "key"} {
+		for trick, play := range tricks {
+			if name == "key" && trick == "a link" {
+				continue // of ours, it may lead to the key
+			}
+			t.Run(name+" has "+trick, func(t *testing.T) {
+				st := newState(t)
+				leaveState(t, &st, true)
+				path := filepath.Join(st.dir, name)
+				if name == "key" {
+					path = string(st.keys)
+				}
+				ok(t, play(path))
+				before := snapshot(t, st.dir)
+				s, err := Open(t.Context(), st.dir, st.keys, Options{})
+				if err == nil {
+					ok(t, s.Close())
+				}
+				if err == nil || HintOf(err) == "" || !strings.Contains(err.Error(), path) {
+					t.Errorf("Open: %v (hint %q)", err, HintOf(err))
+				}
+				if diff := cmp.Diff(before, snapshot(t, st.dir)); diff != "" {
+					t.Errorf("the refusal changed the state (-before +after):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func TestKeyWhereOthersCouldPutTheirsIsRefused(t *testing.T) {
+	st := newState(t)
+	dir := filepath.Dir(string(st.keys))
+	_ = must[Key](t)(st.keys.Create(t.Context(), ""))
+	ok(t, os.Chmod(dir, 0o777))
+	_, err := st.keys.Load(t.Context(), "")
+	if err == nil || HintOf(err) != "chmod go-w "+dir {
+		t.Errorf("Load: %v (hint %q)", err, HintOf(err))
+	}
+	ok(t, os.Chmod(dir, 0o777|fs.ModeSticky))
+	_ = must[Key](t)(st.keys.Load(t.Context(), ""))
 }
 
 // TestKeysThatPeopleMake are key files as found in the wild. Each opens a new

@@ -36,9 +36,6 @@ func probe(ctx context.Context, path string) (probed, error) {
 	if err != nil {
 		return probed{}, err
 	}
-	if !info.Mode().IsRegular() {
-		return probed{}, withHint(errors.New("it is not a regular file"), "move it away, or use another --state-dir")
-	}
 	if info.Size() == 0 {
 		return probed{}, nil
 	}

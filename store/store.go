@@ -24,6 +24,9 @@ type Options struct {
 	Log  *slog.Logger     // nil: nothing is logged
 }
 
+// databaseName is the database's name in the state directory.
+const databaseName = "rotd.db"
+
 // Store is an open state. Close it.
 type Store struct {
 	db    *sql.DB
@@ -53,10 +56,13 @@ func Open(ctx context.Context, dir string, keys KeySource, opts Options) (*Store
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
-	if err := prepareDir(dir, s.log); err != nil {
+	if err := PrepareDir(dir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "rotd.db")
+	path := filepath.Join(dir, databaseName)
+	if err := checkFiles(path); err != nil {
+		return nil, err
+	}
 	was, err := probe(ctx, path)
 	if err != nil {
 		return nil, failed("look into "+path, err)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rotd/ipc"
+	"rotd/ipc/private"
 )
 
 // ErrInUse says that another rotd serves the socket.
@@ -99,20 +100,7 @@ func makeSocketDir(dir string, gid int) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the socket's directory: %w", err)
 	}
-	fi, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("the socket's directory: %w", err)
-	}
-	if !fi.IsDir() {
-		return fmt.Errorf("the socket's directory %s is not a directory", dir)
-	}
-	if fi.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("others may write to the socket's directory %s: choose a socket in a directory of your own, or make that one private (chmod go-w)", dir)
-	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Getuid() && st.Uid != 0 {
-		return fmt.Errorf("the socket's directory %s belongs to another user: choose a socket in a directory of your own", dir)
-	}
-	return nil
+	return private.Dir("the socket's directory", dir, private.Listed)
 }
 
 // takeLock returns a file that is locked until it is closed. It is never
@@ -122,7 +110,13 @@ func takeLock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the lock file: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	info, err := f.Stat()
+	if err == nil {
+		err = private.File("the socket's lock", path, info)
+	}
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if err == nil {
 		return f, nil
 	}
