@@ -29,19 +29,15 @@ func TestASecondUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root makes users and runs programs as them")
 	}
-	g := &ground{t: t, client: &ipc.Client{}}
-	var err error
-	if g.dir, err = os.MkdirTemp("", "t"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(g.close)
+	g := bareGround(t)
 	if err := os.Chmod(g.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	g.client.Socket = filepath.Join(g.dir, "run", "s")
 	g.startRegistry("127.0.0.1:0")
 	g.writeUsers(true)
-	g.d = g.startWithUsers("--socket-group", "sockets")
+	g.flags = []string{"--socket-group", "sockets"}
+	g.startWithUsers()
 	g.awaitDaemon()
 	ci := g.newROT(g.connect(), "ci")
 	value, err := g.token(t.Context(), ci)
@@ -109,11 +105,11 @@ func (g *ground) writeUsers(withRunner bool) {
 }
 
 // startWithUsers starts the daemon where /etc/passwd and /etc/group are ours.
-func (g *ground) startWithUsers(flags ...string) *running {
+func (g *ground) startWithUsers() {
 	g.t.Helper()
 	const inside = `mount --bind passwd /etc/passwd && mount --bind group /etc/group && exec "$@"`
 	argv := append([]string{"-m", "--propagation", "private", "sh", "-c", inside, "sh", filepath.Join(bin, "rotd")}, g.daemonArgs()...)
-	return g.startBy("unshare", "rotd", io.Discard, append(argv, flags...)...)
+	g.d = g.startBy("unshare", "rotd", io.Discard, argv...)
 }
 
 // rotAs is rot, run as somebody who may execute a copy of it.

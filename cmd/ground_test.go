@@ -30,6 +30,7 @@ type ground struct {
 	t        *testing.T
 	dir      string // short, for the socket
 	registry string
+	flags    []string // more of the daemon's
 	client   *ipc.Client
 	npm, d   *running
 }
@@ -42,16 +43,23 @@ type running struct {
 // newGround starts both, and connects the account.
 func newGround(t *testing.T, sandboxFlags ...string) (g *ground, passcard string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "t")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g = &ground{t: t, dir: dir, client: &ipc.Client{Socket: filepath.Join(dir, "s")}}
-	t.Cleanup(g.close)
+	g = bareGround(t)
 	g.startRegistry("127.0.0.1:0", sandboxFlags...)
 	g.startDaemon()
 	g.awaitDaemon()
 	return g, g.connect()
+}
+
+// bareGround is a ground on which nothing runs yet.
+func bareGround(t *testing.T) *ground {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &ground{t: t, dir: dir, client: &ipc.Client{Socket: filepath.Join(dir, "s")}}
+	t.Cleanup(g.close)
+	return g
 }
 
 // connect connects the account.
@@ -146,8 +154,8 @@ func (g *ground) startDaemon() {
 }
 
 func (g *ground) daemonArgs() []string {
-	return []string{"run", "--state-dir", g.stateDir(), "--socket", g.client.Socket,
-		"--key", "file:" + filepath.Join(g.dir, "key"), "--log-level", "debug"}
+	return append([]string{"run", "--state-dir", g.stateDir(), "--socket", g.client.Socket,
+		"--key", "file:" + filepath.Join(g.dir, "key"), "--log-level", "debug"}, g.flags...)
 }
 
 func (g *ground) stateDir() string { return filepath.Join(g.dir, "state") }

@@ -121,6 +121,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return errors.Join(err, closeIf(st))
 	}
 	ln.Refused = func(err error) { cfg.Log.Warn("connection refused", "err", err) }
+	if err := d.openCredentials(ctx); err != nil {
+		return errors.Join(err, ln.Close(), closeIf(st))
+	}
 	if st != nil {
 		d.begin(st)
 	}

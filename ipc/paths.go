@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 )
 
-// SystemSocket is the socket of a system service, SystemStateDir its state.
+// SystemSocket is the socket of a system service, SystemCredentialSocket the one
+// that systemd gets the credentials of units from, SystemStateDir its state.
 const (
-	SystemSocket   = "/run/rotd/rotd.sock"
-	SystemStateDir = "/var/lib/rotd"
+	SystemSocket           = "/run/rotd/rotd.sock"
+	SystemCredentialSocket = "/run/rotd/credential.sock"
+	SystemStateDir         = "/var/lib/rotd"
 )
 
 const (

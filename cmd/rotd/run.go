@@ -40,6 +40,10 @@ Flags:
   --socket-group G      who may connect to it, beside you and root: a group, for
                         users whom rot grant lets read something. Its directory
                         is made for that group, too, where it is made
+  --credential-socket S where systemd gets the credentials of units, which rot
+                        grant REF --unit lets read something (default:
+                        /run/rotd/credential.sock with /run/rotd/rotd.sock,
+                        else none)
   --key WHERE           the master key that seals every secret (default: keyring)
                           keyring          the OS keyring, unlocked
                           file:PATH        a file of mode 0600, made if absent
@@ -61,6 +65,7 @@ func runDaemon(ctx context.Context, c *call, args []string) error {
 		state     = fs.String("state-dir", "", "")
 		socket    = fs.String("socket", "", "")
 		group     = fs.String("socket-group", "", "")
+		creds     = fs.String("credential-socket", "", "")
 		key       = fs.String("key", "keyring", "")
 		browser   = fs.String("browser", "", "")
 		noSandbox = fs.Bool("browser-no-sandbox", false, "")
@@ -82,6 +87,9 @@ func runDaemon(ctx context.Context, c *call, args []string) error {
 	}
 	if err != nil {
 		return usageError{err}
+	}
+	if cfg.CredentialSocket = *creds; !fs.Changed("credential-socket") && cfg.Socket == ipc.SystemSocket {
+		cfg.CredentialSocket = ipc.SystemCredentialSocket
 	}
 	cfg.Browser, cfg.BrowserNoSandbox = *browser, *noSandbox
 	return daemon.Run(ctx, cfg)
