@@ -2,6 +2,7 @@ package json
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -67,11 +68,13 @@ func appendMap(b []byte, v reflect.Value) (_ []byte, err error) {
 	if v.Type().Key().Kind() != reflect.String {
 		return nil, errors.New("no JSON for a " + v.Type().String())
 	}
-	keys := v.MapKeys()
-	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	members := map[string]reflect.Value{}
+	for i := v.MapRange(); i.Next(); {
+		members[i.Key().String()] = i.Value()
+	}
 	b = append(b, '{')
-	for i, k := range keys {
-		if b, err = appendMember(b, i == 0, k.String(), v.MapIndex(k)); err != nil {
+	for i, name := range slices.Sorted(maps.Keys(members)) {
+		if b, err = appendMember(b, i == 0, name, members[name]); err != nil {
 			return nil, err
 		}
 	}
