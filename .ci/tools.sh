@@ -25,6 +25,8 @@ if [ "$want" = test ]; then
   need dbus-run-session dbus
   need gnome-keyring-daemon gnome-keyring
   need script bsdutils
+  need zsh zsh
+  need fish fish
   need curl curl
   need etcd etcd-server
   need etcdctl etcd-client

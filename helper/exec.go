@@ -48,6 +48,8 @@ ROT_ACCESS_TOKEN, which CMD does not get.
 Signals are passed on. The exit status is that of CMD, 128 and the signal's
 number when one killed it, 127 when there is no such command, 126 when it
 cannot be run. rot's own failures have rot's own statuses, before CMD starts.
+
+  --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
 `,
 }
 

@@ -59,7 +59,7 @@ func (cmd command) text(all []command) string {
 }
 
 // commands are all of rot's, in the order of the overview.
-var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, deliver, grant, grants, ungrant, approve, schedule, ls, status, logCommand, revoke, remove, version, help}
+var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, deliver, grant, grants, ungrant, approve, schedule, ls, status, logCommand, revoke, remove, completion, version, help}
 
 // call is one run of rot.
 type call struct {
@@ -71,6 +71,8 @@ type call struct {
 	json    bool
 	// accessFile is the file with an access token, where a flag names one.
 	accessFile string
+	// probe, where it is not nil, is only to be told the command's flags.
+	probe **flagSet
 	// stdinUsed: a flag was "-". That Stdin is no terminal then says nothing
 	// about whether a person is there.
 	stdinUsed bool
@@ -165,6 +167,10 @@ func (c *call) flags() *flagSet {
 }
 
 func (c *call) parse(fs *flagSet, args []string) error {
+	if c.probe != nil {
+		*c.probe = fs
+		return errHelp
+	}
 	switch err := fs.Parse(args); {
 	case err == nil:
 		return nil

@@ -167,15 +167,28 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestHelpNamesEveryFlag runs each command with --help and compares what its
-// flag set has with what the text says.
+// TestHelpNamesEveryFlag compares the flags that a command defines with those
+// that its help has.
 func TestHelpNamesEveryFlag(t *testing.T) {
-	c := &call{Env: &Env{}}
-	fs := c.flags()
-	newShapeFlags(fs)
-	for _, name := range strings.Fields("for name description expires packages packages-all scopes orgs packages-and-scopes-permission orgs-permission cidr bypass-2fa socket json") {
-		if fs.find(func(f *flagVar) bool { return f.name == name }) == nil || !strings.Contains(rotate.help, "--"+name) {
-			t.Errorf("rotate: --%s is not a flag, or not in the help", name)
+	c := &call{Env: &Env{}, all: commands}
+	hidden := map[string]string{"npmrc": "registry"} // of npmrc -, which rotd runs
+	for _, cmd := range commands {
+		fs := c.flagsOf(cmd)
+		for _, f := range fs.flags {
+			said := len(helpOf(cmd.text(commands), f.name)) > 0 || cmd.takes("--"+f.name)
+			if want := f.name != "json" && hidden[cmd.name] != f.name; want && !said {
+				t.Errorf("the help of %s does not have --%s", cmd.name, f.name)
+			}
+		}
+		for line := range strings.Lines(cmd.help) {
+			_, name, ok := strings.Cut(line, "--")
+			name, _, _ = strings.Cut(strings.Fields(name + " .")[0], " ")
+			if !ok || !strings.HasPrefix(line, "  -") {
+				continue
+			}
+			if fs.find(func(f *flagVar) bool { return f.name == name }) == nil {
+				t.Errorf("the help of %s has --%s, which it does not take", cmd.name, name)
+			}
 		}
 	}
 }

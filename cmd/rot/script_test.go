@@ -54,12 +54,16 @@ func serveQuestion(socket string) (stop func(), err error) {
 }
 
 func serve(path, route string, h http.HandlerFunc) (stop func(), err error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc(route, h)
+	return serveMux(path, mux)
+}
+
+func serveMux(path string, mux *http.ServeMux) (stop func(), err error) {
 	ln, err := socket.Listen(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc(route, h)
 	srv := &http.Server{Handler: mux}
 	go srv.Serve(ln)
 	return func() { srv.Close() }, nil
