@@ -30,6 +30,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 )
 
@@ -100,9 +101,19 @@ func Start(ctx context.Context, c Config) (*Browser, error) {
 		b.page = &Page{b: b, patience: controlPatience}
 		b.page.alive, b.page.die = context.WithCancel(b.life)
 		b.release = append(b.release, b.page.die)
+		if c.Visible {
+			b.connect()
+			return b.page.attachWindow(b.ctx)
+		}
 		b.connect(chromedp.WithListener(b.page.observe))
 		return b.page.attach(b.ctx)
 	})
+}
+
+func (b *Browser) denyDownloads(ctx context.Context) error {
+	_, err := chromedp.CallBrowser(ctx, browser.SetDownloadBehavior,
+		browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorDeny})
+	return err
 }
 
 // launch makes a profile for a browser and starts it; begin is what to do
@@ -146,11 +157,15 @@ func launch(ctx context.Context, c Config, begin func(*Browser) error) (*Browser
 // connect makes chromedp's context; the first use of it starts the process.
 func (b *Browser) connect(opts ...chromedp.ContextOption) {
 	actx, endAlloc := chromedp.NewExecAllocator(b.life, b.opts...)
-	// What chromedp logs may quote messages of the browser, and with them what
-	// stands on a page: only its own words are kept.
-	note := func(format string, _ ...any) { b.log.Debug("chromedp", "message", format) }
-	ctx, endContext := chromedp.NewContext(actx, append(opts, chromedp.WithLogf(note), chromedp.WithErrorf(note))...)
+	ctx, endContext := chromedp.NewContext(actx, b.logged(opts...)...)
 	b.ctx, b.release = ctx, append([]context.CancelFunc{endContext, endAlloc}, b.release...)
+}
+
+// logged adds where chromedp logs to. What it logs may quote messages of the
+// browser, and with them what stands on a page: only its own words are kept.
+func (b *Browser) logged(opts ...chromedp.ContextOption) []chromedp.ContextOption {
+	note := func(format string, _ ...any) { b.log.Debug("chromedp", "message", format) }
+	return append(opts, chromedp.WithLogf(note), chromedp.WithErrorf(note))
 }
 
 func (b *Browser) start(path string, begin func(*Browser) error) error {

@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto"
-	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/inspector"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -35,6 +35,10 @@ type Page struct {
 
 	patience time.Duration // how long a control is waited for
 
+	tab   target.ID          // of a window's, which can be let go of
+	letGo context.CancelFunc // of it; nil: it is not attached
+	steps []string           // what was done, for a report
+
 	authenticator string // of AddPasskey and NewPasskey
 	passkey       []byte // its credential's id
 	signCount     int64
@@ -44,6 +48,7 @@ type Page struct {
 	requests map[network.RequestID]request // on their way
 	host     string                        // of the last document
 	answer   Answer
+	agreeTo  func(question string) bool // nil: to none
 }
 
 // Answer is what the page's server said last: to a request for the page
@@ -63,21 +68,27 @@ type request struct {
 
 // attach starts the browser behind ctx and takes its first tab.
 func (p *Page) attach(ctx context.Context) error {
-	if err := chromedp.Do(ctx); err != nil {
+	if err := p.take(ctx); err != nil {
 		return err
 	}
 	context.AfterFunc(ctx, p.die)
+	return p.b.denyDownloads(ctx)
+}
+
+// take attaches to the tab of ctx.
+func (p *Page) take(ctx context.Context) error {
+	if err := chromedp.Do(ctx); err != nil {
+		return err
+	}
 	c := chromedp.FromContext(ctx)
 	p.mu.Lock()
 	p.target = c.Target // observe runs already
 	p.mu.Unlock()
+	if p.persons {
+		return nil
+	}
 	// A page in a window behind others is typed into all the same.
 	_, err := cdp.Call(ctx, c.Target, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
-	if err != nil {
-		return err
-	}
-	_, err = cdp.Call(ctx, c.Browser, browser.SetDownloadBehavior,
-		browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorDeny})
 	return err
 }
 
@@ -95,9 +106,10 @@ func (p *Page) observe(event any) {
 			return
 		}
 		// Nobody is there to answer, and the page stands still until then.
+		agreed := p.agrees(ev)
 		go func() {
 			_, _ = cdp.Call(p.alive, p.target, page.HandleJavaScriptDialog,
-				page.HandleJavaScriptDialogParams{Accept: ev.Type == page.DialogTypeBeforeunload})
+				page.HandleJavaScriptDialogParams{Accept: agreed})
 		}()
 	case *network.EventRequestWillBeSent:
 		p.sent(ev)
@@ -183,6 +195,7 @@ func (p *Page) Open(ctx context.Context, address string) error {
 		return errors.New("open a page: the address is not a URL") // not err: it quotes the address
 	}
 	what := "open a page of " + u.Host
+	p.Note("open " + u.Host + u.Path)
 	before := p.Answer().N
 	return p.do(ctx, what, func(ctx context.Context) error {
 		res, err := cdp.Call(ctx, p.target, page.Navigate, page.NavigateParams{URL: address})
@@ -225,11 +238,12 @@ func (p *Page) text(ctx context.Context, expression string) (s string, err error
 	return s, p.Read(ctx, expression, &s)
 }
 
-// Read evaluates an expression in the page and decodes its JSON into v.
+// Read evaluates an expression in the page, waits for it where it is a promise,
+// and decodes its JSON into v.
 func (p *Page) Read(ctx context.Context, expression string, v any) error {
 	return p.do(ctx, "read the page", func(ctx context.Context) error {
 		res, err := cdp.Call(ctx, p.target, runtime.Evaluate,
-			runtime.EvaluateParams{Expression: expression, ReturnByValue: new(true)})
+			runtime.EvaluateParams{Expression: expression, ReturnByValue: new(true), AwaitPromise: new(true)})
 		switch {
 		case err != nil:
 			return err

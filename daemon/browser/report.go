@@ -24,6 +24,9 @@ import (
 // reportsKept is how many reports a directory holds; older ones are removed.
 const reportsKept = 10
 
+// stepsKept is how many of the last steps a report tells.
+const stepsKept = 200
+
 // blot takes the place of a secret.
 const blot = "[redacted]"
 
@@ -40,8 +43,8 @@ var secretShapes = []string{
 var shapes = regexp.MustCompile(strings.Join(secretShapes, "|"))
 
 // Report keeps the page as it is, for a person who has to find out what rotd
-// did not recognise: a picture, the HTML without scripts, and the text, in a
-// new directory below dir, whose path it returns. Input fields are emptied, and
+// did not recognise: a picture, the HTML without scripts, the text, and what was
+// done before, in a new directory below dir, whose path it returns. Input fields are emptied, and
 // the secrets given, the cookies and whatever has the shape of a secret are
 // blotted out, in the picture too. The page is of no use afterwards.
 func (p *Page) Report(ctx context.Context, dir string, secrets ...secret.Text) (string, error) {
@@ -65,8 +68,18 @@ func (p *Page) Report(ctx context.Context, dir string, secrets ...secret.Text) (
 	return keepReport(dir, map[string][]byte{
 		"page.png":  picture,
 		"page.html": clean(content.HTML),
+		"steps.txt": clean(strings.Join(p.steps, "\n") + "\n"),
 		"page.txt":  clean(content.URL + "\n" + content.Title + "\n\n" + content.Text + "\n"),
 	})
+}
+
+// Note adds a line to what a report tells of the steps before it. The Page notes
+// by itself which pages it opens and which controls it uses.
+func (p *Page) Note(step string) {
+	if len(p.steps) == stepsKept {
+		p.steps = p.steps[1:]
+	}
+	p.steps = append(p.steps, step)
 }
 
 // knownSecrets are the secrets given and the values of the cookies, the

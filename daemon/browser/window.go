@@ -2,11 +2,9 @@ package browser
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"time"
 
-	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -27,9 +25,7 @@ func OpenWindow(ctx context.Context, c Config) (*Window, error) {
 	c.Visible = true
 	b, err := launch(ctx, c, func(b *Browser) error {
 		b.connect()
-		_, err := chromedp.CallBrowser(b.ctx, browser.SetDownloadBehavior,
-			browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorDeny})
-		return err
+		return b.denyDownloads(b.ctx)
 	})
 	if err != nil {
 		return nil, err
@@ -125,37 +121,25 @@ func asTabs(infos []*target.Info) []Tab {
 // and takes away what was added to it, a security key for one. The page stays
 // the person's: its dialogs are his to answer.
 func (w *Window) Attach(ctx context.Context, t Tab) (_ *Page, letGo func(), err error) {
-	p := &Page{b: w.b, patience: controlPatience, persons: true}
+	p := &Page{b: w.b, tab: target.ID(t.ID), patience: controlPatience, persons: true}
 	if u, err := url.Parse(t.URL); err == nil {
 		p.host = u.Host
 	}
 	p.alive, p.die = context.WithCancel(w.b.life)
-	tab, detach := chromedp.NewContext(w.b.ctx, chromedp.WithTargetID(target.ID(t.ID)),
-		chromedp.WithDetachOnCancel(), chromedp.WithListener(p.observe))
-	letGo = func() { p.die(); detach() }
-	stop := context.AfterFunc(ctx, letGo)
-	if err = chromedp.Do(tab); err != nil || !stop() {
-		err = w.b.failure(ctx, p.alive, "attach to a tab of a window", errors.Join(err, ctx.Err()))
-		letGo()
+	if err = p.reattach(ctx); err != nil {
+		err = w.b.failure(ctx, p.alive, "attach to a tab of a window", err)
+		p.die()
 		return nil, nil, err
 	}
-	p.mu.Lock()
-	p.target = chromedp.FromContext(tab).Target
-	p.mu.Unlock()
-	return p, letGo, nil
+	return p, func() { p.die(); p.letGo() }, nil
 }
 
 // tabs lists them without attaching to any.
 func (w *Window) tabs(ctx context.Context) ([]*target.Info, error) {
-	res, err := cdp.Call(ctx, w.chromium(), target.GetTargets,
-		target.GetTargetsParams{Filter: target.Filter{{Type: "page"}}})
-	if err != nil {
-		return nil, err
-	}
-	return res.TargetInfos, nil
+	return w.b.tabs(ctx)
 }
 
-func (w *Window) chromium() *chromedp.Browser { return chromedp.FromContext(w.b.ctx).Browser }
+func (w *Window) chromium() *chromedp.Browser { return w.b.chromium() }
 
 // Close is Browser.Close.
 func (w *Window) Close() error { return w.b.Close() }

@@ -25,6 +25,31 @@ func Site(registry string) string {
 	return origin(u)
 }
 
+// ParseSite checks the address of the website that goes with a registry, as
+// ParseRegistry returned that one. Empty is the one that belongs to it. There
+// is no path in it, and no trailing slash.
+func ParseSite(site, registry string) (string, error) {
+	if site == "" {
+		site = Site(registry)
+	}
+	bad := func(why string) error {
+		return &Error{Kind: ErrRefused, Message: "the website's address " + why,
+			Hint: "give it as https://HOST, or http://localhost:PORT for one on this machine"}
+	}
+	u, err := url.Parse(strings.TrimSpace(site))
+	switch {
+	case err != nil || u.Opaque != "" || u.Hostname() == "":
+		return "", bad("is not a URL")
+	case u.User != nil:
+		return "", bad("must not hold a user name or password")
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery || strings.Trim(u.Path, "/") != "":
+		return "", bad("must not have a path, a query or a fragment")
+	case !confidential(u):
+		return "", bad("must begin with https://, as one signs in there")
+	}
+	return origin(u), nil
+}
+
 // ParseRegistry checks the address of a registry and brings it into the one
 // form that rotd uses: lower-case host, no default port, no trailing slash.
 // Empty is the public registry. An address that is not https is refused unless

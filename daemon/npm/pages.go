@@ -131,6 +131,8 @@ type glance struct {
 	FormName  string  `json:"formName"`
 	Errors    int     `json:"errors"` // errorCount
 	Alert     string  `json:"alert"`
+	User      string  `json:"user"`  // who is signed in; empty: nobody
+	Props     bool    `json:"props"` // the page told so
 	Email     string  `json:"email"` // where a code was sent, masked by npm
 	Text      string  `json:"text"`
 	Challenge bool    `json:"challenge"`
@@ -156,6 +158,8 @@ const readGlance = `(function() {
 		formName: document.querySelector("form input[type=hidden][name=formName]")?.value || "",
 		errors: Number(props.errorCount ?? top.errorCount ?? 0) || 0,
 		alert: alerts("main ") || alerts(""),
+		user: String((props.user ?? top.user)?.name ?? ""),
+		props: "user" in props || "user" in top,
 		email: String(props.email ?? ""),
 		text: text(document.body).slice(0, 4000).toLowerCase(),
 		challenge: !!document.querySelector(".cf-browser-verification, [id^=cf-challenge], [class^=cf-challenge], [id^=cf-chl-], [class^=cf-chl-]")

@@ -58,9 +58,11 @@ func (v *visit) values(ctx context.Context, s *sight) ([]secret.Text, error) {
 			return nil, err
 		}
 		password, err := v.orAsk(ctx, v.c.Password, ipc.AskPassword, "npm password of "+name.Reveal())
+		v.c.Password = password
 		return []secret.Text{name, password}, err
 	case passwordForm:
 		password, err := v.orAsk(ctx, v.c.Password, ipc.AskPassword, "npm password of "+v.c.Username)
+		v.c.Password = password
 		return []secret.Text{password}, err
 	case codeForm:
 		if v.c.TOTP != nil {
@@ -79,7 +81,7 @@ func (v *visit) values(ctx context.Context, s *sight) ([]secret.Text, error) {
 		return []secret.Text{code}, err
 	}
 	if v.c.Passkey == nil {
-		return nil, &Error{Kind: ErrNeedsPerson, Message: passing + ": npm wants the security key",
+		return nil, &Error{Kind: ErrNeedsPerson, Message: v.doing + ": npm wants the security key",
 			Hint: "pass the check with your own security key in a browser window: run the command again where there is a display"}
 	}
 	return nil, nil
@@ -91,11 +93,11 @@ func (v *visit) orAsk(ctx context.Context, known secret.Text, kind, text string)
 		return known, nil
 	}
 	if v.c.Ask == nil {
-		return known, &Error{Kind: ErrNeedsPerson, Message: passing + ": npm wants the " + text + ", and nobody is there to give it", Hint: hintToRemember(kind)}
+		return known, &Error{Kind: ErrNeedsPerson, Message: v.doing + ": npm wants the " + text + ", and nobody is there to give it", Hint: hintToRemember(kind)}
 	}
 	answer, err := v.c.Ask(ctx, kind, text)
 	if err == nil && answer.IsZero() {
-		err = &Error{Kind: ErrNeedsPerson, Message: passing + ": the question for the " + text + " was left unanswered", Hint: hintToRemember(kind)}
+		err = &Error{Kind: ErrNeedsPerson, Message: v.doing + ": the question for the " + text + " was left unanswered", Hint: hintToRemember(kind)}
 	}
 	return answer, err
 }

@@ -1,6 +1,7 @@
 package npm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ func (v *visit) unknown(s *sight) error {
 	if s != nil {
 		found = fmt.Sprintf("%q at %s", v.clean(s.Title, 80), v.cleanPath(s.Path))
 	}
-	return &Error{Kind: ErrPage, Message: passing + ": expected a form to sign in or to pass the second factor, found " + found}
+	return &Error{Kind: ErrPage, Message: v.doing + ": expected " + cmp.Or(v.goal.is, "a form to sign in or to pass the second factor") + ", found " + found}
 }
 
 // explain turns what ended the visit into an error of this package, and keeps
@@ -50,14 +51,14 @@ func (v *visit) explain(ctx, tidy context.Context, err error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", passing, ctx.Err())
+		return fmt.Errorf("%s: %w", v.doing, ctx.Err())
 	case errors.As(err, &own):
 	case errors.Is(err, browser.ErrLoad):
-		return &Error{Kind: ErrUnreachable, Message: passing + ": npm's website does not answer: " + err.Error(), Hint: "try again later"}
+		return &Error{Kind: ErrUnreachable, Message: v.doing + ": npm's website does not answer: " + err.Error(), Hint: "try again later"}
 	case errors.Is(err, browser.ErrPasskey):
 		return &Error{Kind: ErrWrongCode, Message: err.Error(), Hint: "connect again with the passkey as its export has it"}
 	case errors.Is(err, browser.ErrNoControl):
-		own = &Error{Kind: ErrPage, Message: passing + ": " + err.Error()}
+		own = &Error{Kind: ErrPage, Message: v.doing + ": " + err.Error()}
 	default:
 		return err
 	}
@@ -78,7 +79,11 @@ func (v *visit) report(ctx context.Context) (hint string) {
 		v.log.Warn("the page could not be kept for a report", "err", err)
 		return hint
 	}
-	return "nothing was changed at npm; the page is kept without secrets in " + dir + ", please report it"
+	hint = "the page is kept without secrets in " + dir + ", please report it"
+	if !v.changed {
+		hint = "nothing was changed at npm; " + hint
+	}
+	return hint
 }
 
 func (v *visit) secrets() []secret.Text {
@@ -116,7 +121,7 @@ func cut(s string, most int) string {
 	return s
 }
 
-func botCheck() error {
-	return &Error{Kind: ErrBotCheck, Message: passing + ": npm's bot check stands before the page",
+func (v *visit) botCheck() error {
+	return &Error{Kind: ErrBotCheck, Message: v.doing + ": npm's bot check stands before the page",
 		Hint: "it is for a person to pass: open npm's website in a browser of your own, and try again later; trying often makes it worse"}
 }

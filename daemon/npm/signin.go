@@ -23,15 +23,26 @@ const (
 	answerFactor = 3
 )
 
-// visit is one Pass: it looks at the page, acts on what it recognises, and
-// looks again.
+// visit is one browser on npm's site: it looks at the page, acts on what it
+// recognises, and looks again.
 type visit struct {
 	*Website
+	doing    string // how errors begin
 	log      *slog.Logger
 	b        *browser.Browser
 	page     *browser.Page
 	c        *Credentials
 	patience time.Duration
+
+	goal goal // where the visit is to end
+	// mayEnter is asked before the sign-in form is filled in; nil: it may be.
+	mayEnter func() error
+	// person has the person pass what nothing that is known passes; nil: the
+	// browser is in no window.
+	person func(context.Context, *sight) error
+	acts   int // what pass has done so far
+	// changed says that npm may have changed something since the page was opened.
+	changed bool
 
 	site    string    // where the page was asked for; nothing is entered elsewhere
 	last    *pageForm // the form answered last
@@ -44,42 +55,72 @@ type visit struct {
 	entered []secret.Text // for redaction
 }
 
-// sight is what a look at the page found: a form, a button that allows, or the
-// end.
+// goal is a page that is wanted. The zero goal is the page behind a check that
+// the registry has sent to.
+type goal struct {
+	is   string // for a person: "the list of tokens"
+	here func(ctx context.Context, g *glance) (bool, error)
+	// first says that it is looked for before any form is.
+	first bool
+}
+
+// sight is what a look at the page found: a form, a button that allows, a bot
+// check where a person can pass it, or the end.
 type sight struct {
 	glance
 	form  *pageForm
 	allow *browser.Control
+	bot   bool
 	done  bool
 }
 
 func (v *visit) run(ctx context.Context, address string) error {
+	if err := v.prepare(ctx); err != nil {
+		return err
+	}
+	v.site = siteOf(address)
+	_, err := v.reach(ctx, address, goal{})
+	return err
+}
+
+// prepare gives the browser what it has to bring along.
+func (v *visit) prepare(ctx context.Context) error {
 	if err := v.restore(ctx); err != nil {
 		return err
 	}
-	if v.c.Passkey != nil {
-		if err := v.page.AddPasskey(ctx, v.c.Passkey); err != nil {
-			return err
-		}
+	return v.useKey(ctx)
+}
+
+func (v *visit) useKey(ctx context.Context) error {
+	if v.c.Passkey == nil {
+		return nil
 	}
-	v.site = siteOf(address)
+	return v.page.AddPasskey(ctx, v.c.Passkey)
+}
+
+// reach opens an address and passes what stands before the goal.
+func (v *visit) reach(ctx context.Context, address string, to goal) (*sight, error) {
 	if err := v.open(ctx, address); err != nil {
-		return err
+		return nil, err
 	}
+	return v.pass(ctx, to)
+}
+
+// pass answers what npm asks until the page is the goal.
+func (v *visit) pass(ctx context.Context, to goal) (*sight, error) {
+	v.goal, v.last, v.begun, v.tried, v.acts = to, nil, map[*pageForm]int{}, nil, 0
 	for range maxForms {
 		s, err := v.look(ctx, func(*sight) bool { return true })
-		if err != nil {
-			return err
-		}
-		if s.done {
-			return nil
+		if err != nil || s.done {
+			return s, err
 		}
 		v.log.Debug("npm's page", "is", s.name(), "title", v.clean(s.Title, 80))
+		v.acts++
 		if err := v.act(ctx, s); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return &Error{Kind: ErrPage, Message: passing + ": npm asks for one thing after the other and comes to no end"}
+	return nil, &Error{Kind: ErrPage, Message: v.doing + ": npm asks for one thing after the other and comes to no end"}
 }
 
 // siteOf is the origin of an address, with or without www.
@@ -97,14 +138,17 @@ func (v *visit) open(ctx context.Context, address string) error {
 	defer cancel()
 	err := v.page.Open(patient, address)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return &Error{Kind: ErrUnreachable, Message: passing + ": npm's website does not answer", Hint: "try again later"}
+		return &Error{Kind: ErrUnreachable, Message: v.doing + ": npm's website does not answer", Hint: "try again later"}
 	}
 	return err
 }
 
 func (s *sight) name() string {
-	if s.form != nil {
+	switch {
+	case s.form != nil:
 		return s.form.is
+	case s.bot:
+		return "a bot check"
 	}
 	return "a button that allows the sign-in"
 }
@@ -120,7 +164,7 @@ func (v *visit) look(ctx context.Context, wanted func(*sight) bool) (*sight, err
 			return false, err
 		}
 		s = now
-		return (s.done || s.form != nil || s.allow != nil) && wanted(s), nil
+		return (s.done || s.form != nil || s.allow != nil || s.bot) && wanted(s), nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil, v.unknown(s)
@@ -137,21 +181,25 @@ func (v *visit) recognise(ctx context.Context) (*sight, error) {
 	s := &sight{glance: g}
 	switch {
 	case g.answer.Failure != "" || g.Failed:
-		return nil, &Error{Kind: ErrUnreachable, Message: passing + ": npm's website does not answer: " + g.answer.Failure, Hint: "try again later"}
+		return nil, &Error{Kind: ErrUnreachable, Message: v.doing + ": npm's website does not answer: " + g.answer.Failure, Hint: "try again later"}
 	case g.answer.Header.Get("cf-mitigated") == "challenge":
-		return nil, botCheck()
+		return v.botSight(s)
 	case g.answer.Status == 429:
-		return nil, &Error{Kind: ErrRateLimited, Message: passing + ": npm's website asks to wait",
+		return nil, &Error{Kind: ErrRateLimited, Message: v.doing + ": npm's website asks to wait",
 			Hint: "try again later", RetryAfter: (&registry{now: time.Now}).retryAfter(answer{header: g.answer.Header})}
 	case g.answer.Status >= 500 || g.says(faultWords):
-		return nil, &Error{Kind: ErrServer, Message: passing + ": npm's website failed", Hint: "try again later"}
+		return nil, &Error{Kind: ErrServer, Message: v.doing + ": npm's website failed", Hint: "try again later"}
 	case siteOf(g.Origin) != v.site:
-		return nil, &Error{Kind: ErrPage, Message: passing + ": npm's page led to another site, " + v.clean(g.Origin, 100)}
-	case g.successful():
+		return nil, &Error{Kind: ErrPage, Message: v.doing + ": npm's page led to another site, " + v.clean(g.Origin, 100)}
+	case v.goal.here == nil && g.successful():
 		s.done = true
 		return s, nil
 	case !g.Ready:
 		return s, nil
+	case v.goal.first:
+		if s.done, err = v.goal.here(ctx, &g); err != nil || s.done {
+			return s, err
+		}
 	}
 	for _, f := range pageForms {
 		here, err := v.shows(ctx, &g, f)
@@ -163,14 +211,32 @@ func (v *visit) recognise(ctx context.Context) (*sight, error) {
 			return s, nil
 		}
 	}
+	if v.goal.here != nil {
+		if s.done, err = v.goal.here(ctx, &g); err != nil || s.done {
+			return s, err
+		}
+	}
 	if g.botCheck() {
-		return nil, botCheck()
+		return v.botSight(s)
+	}
+	if v.goal.here != nil {
+		return s, nil
 	}
 	s.done = g.soundsSuccessful()
 	if !s.done && !v.allowed && slices.ContainsFunc(allowPaths, func(p string) bool { return strings.HasPrefix(g.Path, p) }) {
 		s.allow, err = v.only(ctx, allowButtons)
 	}
 	return s, err
+}
+
+// botSight is the sight of a bot check: for the person in the window, or the
+// end.
+func (v *visit) botSight(s *sight) (*sight, error) {
+	if v.person == nil {
+		return nil, v.botCheck()
+	}
+	s.bot = true
+	return s, nil
 }
 
 func (v *visit) glance(ctx context.Context) (glance, error) {
@@ -218,6 +284,9 @@ func (v *visit) act(ctx context.Context, s *sight) error {
 		v.allowed = true
 		return v.page.Click(ctx, *s.allow)
 	}
+	if s.bot {
+		return v.person(ctx, s)
+	}
 	f := s.form
 	if v.refused(s) {
 		if err := v.refusal(s); err != nil {
@@ -229,6 +298,14 @@ func (v *visit) act(ctx context.Context, s *sight) error {
 	if !v.able(f) {
 		changed, err := v.anotherWay(ctx, f)
 		if changed || err != nil {
+			return err
+		}
+		if v.person != nil {
+			return v.person(ctx, s)
+		}
+	}
+	if f == signInForm && v.mayEnter != nil {
+		if err := v.mayEnter(); err != nil {
 			return err
 		}
 	}
@@ -265,10 +342,10 @@ func (v *visit) begin(f *pageForm) error {
 	v.codes = 0
 	v.begun[f]++
 	if f == signInForm && v.begun[f] > 1 {
-		return &Error{Kind: ErrPage, Message: passing + ": npm took the sign-in and asks for it again"}
+		return &Error{Kind: ErrPage, Message: v.doing + ": npm took the sign-in and asks for it again"}
 	}
 	if v.begun[f] > maxSame {
-		return &Error{Kind: ErrPage, Message: passing + ": npm asks again and again for " + f.is}
+		return &Error{Kind: ErrPage, Message: v.doing + ": npm asks again and again for " + f.is}
 	}
 	return nil
 }
@@ -301,7 +378,7 @@ func (v *visit) settle(ctx context.Context, f *pageForm) error {
 	if f == keyForm {
 		return &Error{Kind: ErrWrongCode, Message: "sign in to npm: the security key was not accepted", Hint: "is it this account's key? Connect again with the right one"}
 	}
-	return &Error{Kind: ErrPage, Message: passing + ": npm did not answer " + f.is}
+	return &Error{Kind: ErrPage, Message: v.doing + ": npm did not answer " + f.is}
 }
 
 // refused reports whether the page is the last one again because the answer

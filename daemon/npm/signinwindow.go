@@ -26,8 +26,6 @@ type SignInWindow struct {
 // addressPatience is long enough to pass a bot check at the tokens page.
 const addressPatience = 15 * time.Second
 
-const tokensPage = "/settings/~/tokens"
-
 var signInErrand = errand{
 	doing: signingIn, told: "sign in to npm in the browser window; it closes by itself",
 	undone: "nobody signed in", before: "you were signed in",
@@ -43,8 +41,9 @@ func (w *SignInWindow) SignIn(ctx context.Context) (username string, err error) 
 	if patience == 0 {
 		patience = addressPatience
 	}
+	tokens := fmt.Sprintf(tokensPage, "~")
 	trail := trail{site: siteOf(w.Site), patience: patience, now: time.Now}
-	err = w.open(ctx, signInErrand, w.Site+"/login?next="+url.QueryEscape(tokensPage), func(ctx context.Context, win *browser.Window) (bool, error) {
+	err = w.open(ctx, signInErrand, w.Site+"/login?next="+url.QueryEscape(tokens), func(ctx context.Context, win *browser.Window) (bool, error) {
 		for {
 			seen, err := win.Watch(ctx, func(tabs []browser.Tab) bool { return trail.follow(tabs) != onTheWay })
 			switch {
@@ -54,7 +53,7 @@ func (w *SignInWindow) SignIn(ctx context.Context) (username string, err error) 
 				return true, nil
 			}
 			// npm has forgotten where to go on to.
-			if err := win.Show(ctx, w.Site+tokensPage); err != nil {
+			if err := win.Show(ctx, w.Site+tokens); err != nil {
 				return false, fmt.Errorf("%s: %w", signingIn, err)
 			}
 		}

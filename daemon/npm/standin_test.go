@@ -84,7 +84,7 @@ func TestMinimalRegistry(t *testing.T) {
 	}
 	for _, what := range []string{"permission", "bypass-2fa flag", "expiry"} {
 		if !strings.Contains(w.text(), what) {
-			t.Errorf("nobody is told that the registry does not tell the %s", what)
+			t.Errorf("nobody is told that npm does not tell the %s", what)
 		}
 	}
 }

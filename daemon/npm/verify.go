@@ -20,18 +20,8 @@ import (
 // it does not tell is told to the person and held against nobody.
 func (a *Account) Verify(ctx context.Context, got rotate.Token, want store.Shape) error {
 	const doing = "check the new token"
-	name, err := a.whoami(ctx, doing, got.Value)
-	switch {
-	case errors.Is(err, errAddress) && len(want.CIDR) > 0:
-		a.tell("noticed", "this machine is outside the token's CIDR ranges, so that its value could not be tried")
-	case errors.Is(err, ErrSessionExpired):
-		return notYet{&Error{Kind: ErrRefused, Message: doing + ": the registry refuses its value", Hint: "try again; the old token is untouched"}}
-	case errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer):
-		return notYet{err}
-	case err != nil:
+	if err := a.accepted(ctx, doing, got, want); err != nil {
 		return err
-	case a.username != "" && !strings.EqualFold(name, a.username):
-		return &rotate.MismatchError{Differences: []string{fmt.Sprintf("user: asked %s, got %s", a.username, name)}}
 	}
 	listed, err := a.list(ctx)
 	if errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer) {
@@ -50,13 +40,35 @@ func (a *Account) Verify(ctx context.Context, got rotate.Token, want store.Shape
 		told = fields{}
 	}
 	maps.Copy(told, listed[i])
+	return a.compared(told, got, want)
+}
+
+// accepted asks the registry for the user of the new token's value.
+func (a *Account) accepted(ctx context.Context, doing string, got rotate.Token, want store.Shape) error {
+	name, err := a.whoami(ctx, doing, got.Value)
+	switch {
+	case errors.Is(err, errAddress) && len(want.CIDR) > 0:
+		a.tell("noticed", "this machine is outside the token's CIDR ranges, so that its value could not be tried")
+		return nil
+	case errors.Is(err, ErrSessionExpired):
+		return notYet{&Error{Kind: ErrRefused, Message: doing + ": the registry refuses its value", Hint: "try again; the old token is untouched"}}
+	case errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer):
+		return notYet{err}
+	case err == nil && a.username != "" && !strings.EqualFold(name, a.username):
+		return &rotate.MismatchError{Differences: []string{fmt.Sprintf("user: asked %s, got %s", a.username, name)}}
+	}
+	return err
+}
+
+// compared compares what npm tells of a token with what was asked for.
+func (a *Account) compared(told fields, got rotate.Token, want store.Shape) error {
 	c := comparison{told: told, clean: a.reg.clean}
 	c.compare(got, want)
 	if len(c.differences) > 0 {
 		return &rotate.MismatchError{Differences: c.differences}
 	}
 	if len(c.untold) > 0 {
-		a.tell("noticed", "the registry does not tell the token's "+strings.Join(c.untold, ", "))
+		a.tell("noticed", "npm does not tell the token's "+strings.Join(c.untold, ", "))
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package npm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -48,30 +50,12 @@ func (w *Website) Pass(ctx context.Context, url string, c *Credentials) (err err
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	// The browser outlives ctx for as long as it takes to save the session.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	stop := context.AfterFunc(ctx, end)
-	b, err := browser.Start(life, w.Browser)
-	if !stop() { // ctx has ended, and the browser with it
-		if err == nil {
-			_ = b.Close()
-		}
-		return fmt.Errorf("%s: %w", passing, ctx.Err())
-	}
+	b, life, end, err := outlasting(ctx, passing, log, func(life context.Context) (*browser.Browser, error) { return browser.Start(life, w.Browser) })
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err := b.Close(); err != nil {
-			log.Warn("the browser left something behind", "err", err)
-		}
-	}()
-
-	v := &visit{Website: w, log: log, b: b, page: b.Page(), c: c, patience: w.patience, begun: map[*pageForm]int{}}
-	if v.patience == 0 {
-		v.patience = pagePatience
-	}
+	defer end()
+	v := w.visit(b, c, log)
 	err = v.run(ctx, url)
 	tidy, cancel := context.WithTimeout(life, tidyTime)
 	defer cancel()
@@ -80,6 +64,34 @@ func (w *Website) Pass(ctx context.Context, url string, c *Credentials) (err err
 }
 
 const passing = "pass npm's page"
+
+func (w *Website) visit(b *browser.Browser, c *Credentials, log *slog.Logger) *visit {
+	return &visit{Website: w, doing: passing, log: log, b: b, page: b.Page(), c: c, patience: cmp.Or(w.patience, pagePatience)}
+}
+
+// outlasting starts a browser that lives longer than ctx, for as long as it
+// takes to save its session: until end. The end of ctx ends the start, too.
+func outlasting[B io.Closer](ctx context.Context, doing string, log *slog.Logger, start func(life context.Context) (B, error)) (b B, life context.Context, end func(), err error) {
+	life, kill := context.WithCancel(context.WithoutCancel(ctx))
+	end = func() {
+		if err := b.Close(); err != nil {
+			log.Warn("the browser left something behind", "err", err)
+		}
+		kill()
+	}
+	stop := context.AfterFunc(ctx, kill)
+	b, err = start(life)
+	if !stop() { // ctx has ended, and the browser with it
+		if err == nil {
+			end()
+		}
+		err = fmt.Errorf("%s: %w", doing, ctx.Err())
+	}
+	if err != nil {
+		kill()
+	}
+	return b, life, end, err
+}
 
 // kept reads a secret of the passcard, the zero Text where there is none.
 func (w *Website) kept(ctx context.Context, k store.Kind) (secret.Text, error) {

@@ -1,6 +1,7 @@
 package npm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,25 +74,14 @@ func (w *Window) open(ctx context.Context, e errand, url string, watch func(cont
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	// The window outlives ctx for as long as it takes to save the session.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	stop := context.AfterFunc(ctx, end)
-	win, err := browser.OpenWindow(life, w.Browser)
-	if !stop() { // ctx has ended, and the browser with it
-		if err == nil {
-			_ = win.Close()
-		}
-		return fmt.Errorf("%s: %w", e.doing, ctx.Err())
-	}
-	if err != nil {
+	win, life, end, err := outlasting(ctx, e.doing, log, func(life context.Context) (*browser.Window, error) { return browser.OpenWindow(life, w.Browser) })
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
 		return e.unopened(err)
 	}
-	defer func() {
-		if err := win.Close(); err != nil {
-			log.Warn("the browser left something behind", "err", err)
-		}
-	}()
+	defer end()
 	w.restore(ctx, win, log)
 	if err := win.Show(ctx, url); err != nil {
 		return e.unopened(err)
@@ -121,10 +111,7 @@ func (e errand) failed(kind error, why, hint string) *Error {
 
 // wait waits for what ends the window.
 func (w *Window) wait(ctx context.Context, e errand, watch func(context.Context) (bool, error)) error {
-	most := w.Time
-	if most == 0 {
-		most = WindowTime
-	}
+	most := cmp.Or(w.Time, WindowTime)
 	late := e.failed(ErrNeedsPerson, fmt.Sprintf("%s within %s", e.undone, most), "when there is time for it")
 	gone := e.failed(ErrNeedsPerson, "the command that asked for it was ended", "and "+e.again)
 	open, end := context.WithCancelCause(ctx)

@@ -1,0 +1,87 @@
+package npm
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// checkPaths begin the addresses of checks, and checkTitles are in the titles
+// of those that come at another page's address (A.4).
+var (
+	checkPaths  = []string{"/login", "/escalate"}
+	checkTitles = []string{"one-time password", "security key", "confirm password", "sign in", "just a moment"}
+)
+
+func atCheck(path string) bool {
+	return slices.ContainsFunc(checkPaths, func(p string) bool { return path == p || strings.HasPrefix(path, p+"/") })
+}
+
+// glimpseTick is how often a page that was let go of is looked for.
+const glimpseTick = 250 * time.Millisecond
+
+// passHere is what a person is asked at a check that comes in our own window.
+var passHere = errand{
+	doing: passing, undone: "nobody passed the check", before: "the check was passed",
+	outcome: "nothing was changed", again: "pass the check in the window; rotd goes on by itself",
+}
+
+// byHand lets go of the page until the person has passed its check. All that is
+// looked at meanwhile is the tab's address and title.
+func (w *Web) byHand(ctx context.Context, s *sight) error {
+	w.v.page.Note("let go of the page for " + s.name())
+	if err := w.v.page.Release(); err != nil {
+		return err
+	}
+	w.a.tell("window", "pass npm's check in the browser window; rotd goes on by itself")
+	if err := (&Window{Time: w.cfg.Time, Gone: w.cfg.Gone}).wait(ctx, passHere, w.moved); err != nil {
+		return err
+	}
+	w.v.page.Note("take the page back")
+	if err := w.v.page.Attach(ctx); err != nil {
+		return err
+	}
+	w.v.last = nil // what the person was told is not about us
+	return w.v.useKey(ctx)
+}
+
+// moved waits until the tab shows something else than a check, at two looks in
+// a row: between two pages there may be a third. It is false when the person
+// has closed the tab.
+func (w *Web) moved(ctx context.Context) (bool, error) {
+	was, still := "", 0
+	for still < 2 {
+		address, title, open, err := w.v.page.Glimpse(ctx)
+		if err != nil || !open {
+			return false, err
+		}
+		if was == "" {
+			was = address + " " + title
+		}
+		if address+" "+title == was || isCheck(address, title) {
+			still = 0
+		} else {
+			still++
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(glimpseTick):
+		}
+	}
+	return true, nil
+}
+
+// isCheck reports whether a tab of this address and title shows a check, or a
+// page that is still on its way.
+func isCheck(address, title string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || atCheck(u.Path) {
+		return true
+	}
+	shown := strings.ToLower(title)
+	return shown == "" || strings.Contains(address, shown) ||
+		slices.ContainsFunc(checkTitles, func(t string) bool { return strings.Contains(shown, t) })
+}
