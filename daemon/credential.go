@@ -2,11 +2,11 @@ package daemon
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -112,8 +112,9 @@ func (d *Daemon) writeCredential(ctx context.Context, c net.Conn, p socket.Peer,
 	return unit, nil
 }
 
-// unitOf reads the address that systemd connects from: a NUL (@ in Go), 16 hex
-// digits, /unit/, the unit, /, and the name of the credential.
+// unitOf reads the address that systemd connects from: a NUL (@ in Go), a random
+// number of 64 bits in hex, without leading zeros, /unit/, the unit, /, and the
+// name of the credential.
 func unitOf(addr net.Addr) (unit, name string, ok bool) {
 	a, isUnix := addr.(*net.UnixAddr)
 	if !isUnix {
@@ -124,7 +125,7 @@ func unitOf(addr net.Addr) (unit, name string, ok bool) {
 		return "", "", false
 	}
 	random, abstract := strings.CutPrefix(part[0], "@")
-	if _, err := hex.DecodeString(random); err != nil || !abstract || len(random) != 16 {
+	if _, err := strconv.ParseUint(random, 16, 64); err != nil || !abstract {
 		return "", "", false
 	}
 	return part[2], part[3], true

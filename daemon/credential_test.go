@@ -19,7 +19,8 @@ func TestUnitOf(t *testing.T) {
 	for name, want := range map[string][2]string{
 		"@0123456789abcdef/unit/publish.service/npm-token": {"publish.service", "npm-token"},
 		`@0123456789abcdef/unit/a\x2db@1.service/x`:        {`a\x2db@1.service`, "x"},
-		"": {}, "@": {}, "/run/x": {}, "@/unit/a.service/x": {}, "@0123456789abcdef/unit/a.service": {},
+		"@f0123456789abcd/unit/a.service/x":                {"a.service", "x"}, // one in 16 has a zero in front
+		"":                                                 {}, "@": {}, "/run/x": {}, "@/unit/a.service/x": {}, "@0123456789abcdef/unit/a.service": {},
 		"@0123456789abcdef/unit/a.service/": {}, "@0123456789abcdef/unit//x": {}, "@0123456789abcdef/job/a.service/x": {},
 		"@0123456789abcdeg/unit/a.service/x": {}, "@0123456789abcdef0/unit/a.service/x": {}, "0123456789abcdef/unit/a.service/x": {},
 		"@0123456789abcdef/unit/a.service/x/y": {}, "@0123456789abcdef/unit/a b/x": {},
