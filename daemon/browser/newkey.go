@@ -12,8 +12,8 @@ import (
 
 // madePasskey is a security key that a page has had made.
 type madePasskey struct {
-	key    ipc.Passkey
-	answer int // Answer.N at that moment
+	key  ipc.Passkey
+	told *Answer // the first since
 }
 
 // NewPasskey gives the tab an empty security key. What the page has it make,
@@ -23,23 +23,23 @@ func (p *Page) NewPasskey(ctx context.Context) error {
 }
 
 // MadePasskey returns the security key that the page has had made last, with
-// its present count; nil: none yet. Answers of the page's server up to number n
-// had come before.
-func (p *Page) MadePasskey() (k *ipc.Passkey, n int) {
+// its present count, nil where there is none yet, and what the page's server
+// said first after that: to a script, or with another page.
+func (p *Page) MadePasskey() (k *ipc.Passkey, told *Answer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.made.key.CredentialID == "" {
-		return nil, 0
+		return nil, nil
 	}
 	key := p.made.key
-	return &key, p.made.answer
+	return &key, p.made.told
 }
 
 func (p *Page) keyAdded(c *webauthn.Credential) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b64 := base64.StdEncoding.EncodeToString
-	p.made = madePasskey{answer: p.answer.N, key: ipc.Passkey{
+	p.made = madePasskey{key: ipc.Passkey{
 		RPID: c.RpID, CredentialID: b64(c.CredentialID), UserHandle: b64(c.UserHandle),
 		PrivateKey: secret.NewWire(b64(c.PrivateKey)), SignCount: int64(c.SignCount), Resident: c.IsResidentCredential,
 	}}

@@ -163,6 +163,9 @@ func (p *Page) answered(id network.RequestID, a Answer) {
 	}
 	a.N, a.Document = p.answer.N+1, r.document
 	p.answer = a
+	if p.made.told == nil {
+		p.made.told = &a
+	}
 }
 
 func (p *Page) ended(id network.RequestID) {
