@@ -77,7 +77,7 @@ func (v *keyVisit) run(ctx context.Context) (done bool, err error) {
 	_, ended := v.win.Watch(ctx, func(tabs []browser.Tab) bool {
 		shown, err = v.look(ctx, tabs)
 		var own *Error
-		if err != nil && !errors.As(err, &own) && ctx.Err() == nil { // the tab goes away under us
+		if err != nil && !errors.As(err, &own) { // the tab, or all of it, goes away under us
 			v.log().Debug("npm's settings", "err", err)
 			v.letGo()
 			err = nil

@@ -116,8 +116,9 @@ func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 
 // settings are npm's, for a person who has been told that rotd is ready.
 func (s *keySite) settings(name string) xvfb.Page {
+	before := strings.Count(s.text(), "step settings")
 	return xvfb.Page{Title: "Two-Factor", Text: func() string {
-		for deadline := time.Now().Add(30 * time.Second); strings.Count(s.text(), "step settings") == 0 && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(30 * time.Second); strings.Count(s.text(), "step settings") == before && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)
 		}
 		s.Type(name)
