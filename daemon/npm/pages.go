@@ -106,10 +106,6 @@ var successWords = []string{
 	"return to the command line", "return to your terminal",
 }
 
-// checkTitles end the titles of the pages that ask for something, in lower case.
-// By them a tab is known that nothing may be attached to (A.3, A.4).
-var checkTitles = []string{"one-time password", "confirm password to continue", "security key", "sign in"}
-
 // challengeWords are those of bot checks (SD, A.8). npm's own banners say none
 // of them.
 var challengeWords = []string{
