@@ -157,15 +157,11 @@ func launch(ctx context.Context, c Config, begin func(*Browser) error) (*Browser
 // connect makes chromedp's context; the first use of it starts the process.
 func (b *Browser) connect(opts ...chromedp.ContextOption) {
 	actx, endAlloc := chromedp.NewExecAllocator(b.life, b.opts...)
-	ctx, endContext := chromedp.NewContext(actx, b.logged(opts...)...)
-	b.ctx, b.release = ctx, append([]context.CancelFunc{endContext, endAlloc}, b.release...)
-}
-
-// logged adds where chromedp logs to. What it logs may quote messages of the
-// browser, and with them what stands on a page: only its own words are kept.
-func (b *Browser) logged(opts ...chromedp.ContextOption) []chromedp.ContextOption {
+	// What chromedp logs may quote messages of the browser, and with them what
+	// stands on a page: only its own words are kept.
 	note := func(format string, _ ...any) { b.log.Debug("chromedp", "message", format) }
-	return append(opts, chromedp.WithLogf(note), chromedp.WithErrorf(note))
+	ctx, endContext := chromedp.NewContext(actx, append(opts, chromedp.WithLogf(note), chromedp.WithErrorf(note))...)
+	b.ctx, b.release = ctx, append([]context.CancelFunc{endContext, endAlloc}, b.release...)
 }
 
 func (b *Browser) start(path string, begin func(*Browser) error) error {

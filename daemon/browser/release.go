@@ -35,8 +35,8 @@ func (p *Page) attachWindow(ctx context.Context) error {
 }
 
 func (p *Page) reattach(ctx context.Context) error {
-	tab, letGo := chromedp.NewContext(p.b.ctx, p.b.logged(
-		chromedp.WithTargetID(p.tab), chromedp.WithDetachOnCancel(), chromedp.WithListener(p.observe))...)
+	tab, letGo := chromedp.NewContext(p.b.ctx,
+		chromedp.WithTargetID(p.tab), chromedp.WithDetachOnCancel(), chromedp.WithListener(p.observe))
 	stop := context.AfterFunc(ctx, letGo)
 	err := p.take(tab)
 	if !stop() && err == nil {
