@@ -22,7 +22,7 @@ func TestUnitOf(t *testing.T) {
 		"@f0123456789abcd/unit/a.service/x":                {"a.service", "x"}, // one in 16 has a zero in front
 		"":                                                 {}, "@": {}, "/run/x": {}, "@/unit/a.service/x": {}, "@0123456789abcdef/unit/a.service": {},
 		"@0123456789abcdef/unit/a.service/": {}, "@0123456789abcdef/unit//x": {}, "@0123456789abcdef/job/a.service/x": {},
-		"@0123456789abcdeg/unit/a.service/x": {}, "@0123456789abcdef0/unit/a.service/x": {}, "0123456789abcdef/unit/a.service/x": {},
+		"@0123456789abcdeg/unit/a.service/x": {}, "@10123456789abcdef/unit/a.service/x": {}, "0123456789abcdef/unit/a.service/x": {},
 		"@0123456789abcdef/unit/a.service/x/y": {}, "@0123456789abcdef/unit/a b/x": {},
 	} {
 		unit, cred, ok := unitOf(&net.UnixAddr{Name: name, Net: "unix"})
