@@ -1,9 +1,6 @@
 package sandbox_test
 
 import (
-	"context"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,116 +9,6 @@ import (
 	"rotd/daemon/npm/sandbox"
 	"rotd/ipc/secret"
 )
-
-// surfer is a person at a real browser, who finds things by what they are
-// called.
-type surfer struct {
-	t    *testing.T
-	ctx  context.Context
-	s    *sandbox.Sandbox
-	base string
-	*browser.Page
-}
-
-func newSurfer(t *testing.T, s *sandbox.Sandbox, base string) *surfer {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	t.Cleanup(cancel)
-	b, err := browser.Start(ctx, browser.Config{NoSandbox: os.Getuid() == 0, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return &surfer{t: t, ctx: ctx, s: s, base: base, Page: b.Page()}
-}
-
-func (u *surfer) must(err error) {
-	u.t.Helper()
-	if err != nil {
-		at, _ := u.URL(u.ctx)
-		text, _ := u.Text(u.ctx)
-		u.t.Fatalf("%v, at %s: %s", err, at, text)
-	}
-}
-
-func (u *surfer) open(path string) {
-	u.t.Helper()
-	u.must(u.Open(u.ctx, u.base+path))
-}
-
-func (u *surfer) click(role, name string) {
-	u.t.Helper()
-	u.must(u.Click(u.ctx, browser.Control{Role: role, Name: name}))
-}
-
-// clickOne clicks the control of the name that has this id too.
-func (u *surfer) clickOne(role, name, id string) {
-	u.t.Helper()
-	u.must(u.Click(u.ctx, browser.Control{Role: role, Name: name, ID: id}))
-}
-
-func (u *surfer) fill(name, value string) {
-	u.t.Helper()
-	u.must(u.Fill(u.ctx, browser.Control{Role: "textbox", Name: name}, secret.New(value)))
-}
-
-// read evaluates an expression that gives a text.
-func (u *surfer) read(expression string) (text string) {
-	u.t.Helper()
-	u.must(u.Read(u.ctx, expression, &text))
-	return text
-}
-
-// run runs a script in the page.
-func (u *surfer) run(script string) {
-	u.t.Helper()
-	var done bool
-	u.must(u.Read(u.ctx, "(() => {"+script+"; return true})()", &done))
-}
-
-// sees waits until the page says all of these.
-func (u *surfer) sees(texts ...string) {
-	u.t.Helper()
-	ctx, cancel := context.WithTimeout(u.ctx, 15*time.Second)
-	defer cancel()
-	u.must(u.WaitFor(ctx, func(ctx context.Context) (bool, error) {
-		page, err := u.Text(ctx)
-		for _, text := range texts {
-			if !strings.Contains(page, text) {
-				return false, err
-			}
-		}
-		return true, err
-	}))
-}
-
-func (u *surfer) signIn() {
-	u.t.Helper()
-	u.open("/login")
-	u.fill("Username", testUser)
-	u.fill("Password", testPassword)
-	u.click("button", "Sign In")
-	u.fill("One-time Password", code(u.t))
-	u.click("button", "Login")
-	u.sees("Welcome back")
-}
-
-var tokenValue = regexp.MustCompile(`npm_[A-Za-z0-9]{36}`)
-
-// shownToken is the value that the page shows, once it does.
-func (u *surfer) shownToken() string {
-	u.t.Helper()
-	u.sees("Your new access token")
-	value := tokenValue.FindString(u.read(`[...document.querySelectorAll("[data-new-token] code, [data-new-token] input")].map(e => e.value || e.textContent).join()`))
-	if value == "" {
-		u.t.Fatal("no token is shown")
-	}
-	return value
-}
 
 // Every field of the form, in both generations of it, made by clicks and keys.
 func TestChromiumTokenForm(t *testing.T) {
@@ -218,5 +105,155 @@ func (u *surfer) permissions(generation int) {
 	for i, item := range []string{"Read and write", "Read only"} {
 		u.run(`document.querySelectorAll("details.SelectMenu > summary")[` + string(rune('0'+i)) + `].click()`)
 		u.click("menuitemradio", item)
+	}
+}
+
+// fillShort makes a token for one package, by roles, names and field names.
+func (u *surfer) fillShort(name string) {
+	u.t.Helper()
+	u.fill("Token name", name)
+	u.must(u.Click(u.ctx, browser.Control{Role: "radio", Name: "Read only", Field: "packagesAndScopesPermission"}))
+	u.click("radio", "All packages")
+}
+
+// What the form says and does while it is filled in (A.7.1).
+func TestChromiumFormBehaves(t *testing.T) {
+	s, base := start(t, withTOTP)
+	u := newSurfer(t, s, base)
+	u.signIn()
+	u.open(formPath)
+
+	// A script's value without an event is not the form's.
+	u.run(`document.querySelector("#create-gat_tokenName").value = "by script"; document.querySelector("#create-gat_tokenName").dispatchEvent(new Event("input", {bubbles: true}))`)
+	u.click("button", "Generate token")
+	u.sees("Token name cannot be empty", "Please select at least one: package, scope here or organization below.",
+		"Please select at least one: organization here or package, scope above.")
+	if disabled := u.read(`String(document.querySelector("[data-generate]").disabled)`); disabled != "true" {
+		t.Fatal("a form marked invalid can be sent")
+	}
+	u.fill("Token name", strings.Repeat("n", 41))
+	u.must(u.Click(u.ctx, browser.Control{Role: "radio", Name: "Read only", Field: "packagesAndScopesPermission"}))
+	u.click("button", "Generate token")
+	u.sees("Token name is too long (maximum is 40 characters)", "You must select at least one package or scope.")
+	u.fill("Token name", "custom")
+	u.click("radio", "All packages")
+
+	// The expiration follows the permission.
+	u.click("DisclosureTriangle", "Expiration Date : 30 days")
+	u.click("menuitemradio", "90 days")
+	u.must(u.Click(u.ctx, browser.Control{Role: "radio", Name: "Read and write (stage only)", Field: "packagesAndScopesPermission"}))
+	u.sees("Tokens with write access will expire in 7 days by default (90 days maximum)", "7 days")
+	u.must(u.Click(u.ctx, browser.Control{Role: "radio", Name: "Read only", Field: "packagesAndScopesPermission"}))
+	u.click("DisclosureTriangle", "Expiration Date : 30 days")
+	u.click("menuitemradio", "Custom...")
+	date := func(days int) string { return time.Now().UTC().AddDate(0, 0, days).Format(time.DateOnly) }
+	set := func(value string) {
+		t.Helper()
+		u.run(`const e = document.querySelector("[name=expirationDateInput]");
+			Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(e, "` + value + `");
+			e.dispatchEvent(new Event("input", {bubbles: true}))`)
+	}
+	limits := `(e => e.min + " " + e.max)(document.querySelector("[name=expirationDateInput]"))`
+	if got := u.read(limits); got != date(1)+" " {
+		t.Fatalf("the limits of the date are %q", got)
+	}
+	set(date(-1))
+	u.click("button", "Generate token")
+	u.sees("Invalid expiration value. Must be at least one day in the future.")
+	set(date(200))
+	u.must(u.Click(u.ctx, browser.Control{Role: "radio", Name: "Read and write (publish and stage)", Field: "packagesAndScopesPermission"}))
+	u.click("DisclosureTriangle", "Expiration Date : 7 days")
+	u.click("menuitemradio", "Custom...")
+	if got := u.read(limits); got != date(1)+" "+date(90) {
+		t.Fatalf("the limits of the date are %q", got)
+	}
+	u.click("button", "Generate token")
+	u.sees("Invalid expiration value. Read-write tokens can only be valid for up to 90 days.")
+	set(date(45))
+	u.click("button", "Generate token")
+	u.shownToken()
+	made := s.Tokens()[0]
+	if days := made.Expiry.Sub(made.Created).Hours() / 24; days != 45 {
+		t.Fatalf("it lives %v days", days)
+	}
+}
+
+// IP ranges come and go; the server's errors stand at their fields.
+func TestChromiumRangesAndErrors(t *testing.T) {
+	s, base := start(t, withTOTP)
+	u := newSurfer(t, s, base)
+	u.signIn()
+	u.open(formPath)
+	u.click("button", "Add IP Range")
+	u.sees("Please provide an IP address range before adding a new one.")
+	u.fill("Input Range 1", "10.0.0.1")
+	u.click("button", "Add IP Range")
+	u.sees("One or more fields contains an invalid CIDR entry.")
+	for i, r := range []string{"10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"} {
+		u.fill("Input Range "+string(rune('1'+i)), r)
+		if i < 2 {
+			u.click("button", "Add IP Range")
+		}
+	}
+	u.click("button", "Remove: Allowed IP range 2")
+	u.fillShort("a/b")
+	u.click("button", "Generate token")
+	u.sees("Token name can only contain letters, numbers, underscores, dashes, and spaces.", "Token generation failed. Please review any errors and try again.")
+	u.fill("Token name", "ranges")
+	u.click("button", "Generate token")
+	u.shownToken()
+	if got := strings.Join(s.Tokens()[0].CIDR, " "); got != "10.0.0.0/8 12.0.0.0/8" {
+		t.Fatalf("the ranges are %s", got)
+	}
+}
+
+// Chosen names are let go by their ×, and the fifty-first is not taken.
+func TestChromiumPicker(t *testing.T) {
+	s, base := start(t, withTOTP)
+	for i := range 51 {
+		s.AddPackage("p"+string(rune('a'+i/26))+string(rune('a'+i%26)), false)
+	}
+	u := newSurfer(t, s, base)
+	u.signIn()
+	u.open(formPath)
+	u.fillShort("fifty")
+	u.click("radio", "Only select packages and scopes")
+	u.run(`document.querySelectorAll("[data-pick-package]").forEach(b => b.click())`)
+	u.sees("Select at least one. Max 50.")
+	if got := u.read(`String(document.querySelectorAll("[data-chosen] li").length)`); got != "50" {
+		t.Fatalf("%s are chosen", got)
+	}
+	u.run(`[...document.querySelectorAll("[data-chosen] button[aria-label=Cancel]")].slice(0, 49).forEach(() => document.querySelector("[data-chosen] button").click())`)
+	u.click("button", "Cancel")
+	u.click("button", "Generate token")
+	u.sees("You must select at least one package or scope.")
+	u.click("DisclosureTriangle", "Select packages and scopes")
+	u.click("button", "pab")
+	u.click("button", "Generate token")
+	u.shownToken()
+	if got := s.Tokens()[0].Packages; len(got) != 1 || got[0] != "pab" {
+		t.Fatalf("%v", got)
+	}
+}
+
+// A box that is not there, cannot be used, or is there for who has 2FA.
+func TestChromiumBypassBox(t *testing.T) {
+	s, base := start(t, withTOTP)
+	u := newSurfer(t, s, base)
+	u.signIn()
+	box := browser.Control{Role: "checkbox", Name: "Bypass two-factor authentication (2FA)"}
+	for _, c := range []struct {
+		how            string
+		found, enabled bool
+	}{{"shown", true, true}, {"factor", true, true}, {"label", true, true}, {"disabled", true, false}, {"missing", false, false}} {
+		if err := s.Set(`{"bypass_box":"` + c.how + `"}`); err != nil {
+			t.Fatal(err)
+		}
+		u.open(formPath)
+		u.sees("Generate token")
+		found, enabled, err := u.Enabled(u.ctx, box)
+		if err != nil || found != c.found || enabled != c.enabled {
+			t.Errorf("%s: found %t, enabled %t, %v", c.how, found, enabled, err)
+		}
 	}
 }

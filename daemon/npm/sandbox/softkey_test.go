@@ -115,6 +115,12 @@ func (p *person) postAssertion(assertion map[string]any) {
 func (p *person) useKey(s *sandbox.Sandbox) {
 	p.t.Helper()
 	p.sees("Use security key", "npm | Security Key")
+	p.useInPlace(s)
+}
+
+// useInPlace does the same where the check is one of several on the page.
+func (p *person) useInPlace(s *sandbox.Sandbox) {
+	p.t.Helper()
 	options := p.props()["publicKeyCredentialRequestOptions"].(map[string]any)
 	p.postAssertion(newSoftKey(p.t, s, p.base).assertion(options))
 }

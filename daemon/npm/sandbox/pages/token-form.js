@@ -85,6 +85,7 @@ class TokenForm {
         key === "expiration" ? this.change({ expiration: value }, "expirationDays") : this.setPermission(key, value));
     }
     this.find("[data-add-range]").addEventListener("click", () => this.addRange());
+    this.form.noValidate = true; // what is wrong is said in npm's words
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
