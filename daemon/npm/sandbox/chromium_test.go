@@ -18,7 +18,7 @@ import (
 
 // tab starts a headless Chromium. It runs as root in tests, where Chromium has
 // no sandbox of its own.
-func tab(t *testing.T) context.Context {
+func tab(t *testing.T, more ...chromedp.ContextOption) context.Context {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.Headless, chromedp.NoFirstRun, chromedp.UserDataDir(t.TempDir()),
@@ -30,7 +30,7 @@ func tab(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	ctx, cancel = chromedp.NewContext(ctx, more...)
 	t.Cleanup(cancel)
 	do(t, ctx, chromedp.Navigate("about:blank"))
 	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // waits, so that the profile can be removed

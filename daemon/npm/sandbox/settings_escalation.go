@@ -34,9 +34,13 @@ const (
 type escalation struct {
 	Passed []string  `json:"passed"` // checks of the chain so far
 	Done   time.Time `json:"done"`   // when the chain was through; zero: it was not
-	Free   []string  `json:"free"`   // requests that it counts for, each once, whatever the time
+	Free   []string  `json:"free"`   // requests that it counts for, each once, for freeLife
 	Held   *heldPost `json:"held,omitempty"`
 }
+
+// freeLife bounds what "for one request" means: filling in a form again is not
+// a matter of hours.
+const freeLife = 10 * time.Minute
 
 // heldPost is a post that waits for its check.
 type heldPost struct {
@@ -47,12 +51,15 @@ type heldPost struct {
 
 // counts reports whether a passed check frees this request.
 func (s *Sandbox) counts(r *http.Request, web *webSession) bool {
-	e := &web.Settings
+	e, now := &web.Settings, s.now()
+	if now.After(e.Done.Add(freeLife)) {
+		e.Free = nil
+	}
 	if i := slices.Index(e.Free, request(r.Method, r.URL.Path)); i >= 0 {
 		e.Free = slices.Delete(e.Free, i, i+1)
 		return true
 	}
-	return !e.Done.IsZero() && s.now().Before(e.Done.Add(seconds(s.switches.SettingsEscalationLife)))
+	return !e.Done.IsZero() && now.Before(e.Done.Add(seconds(s.switches.SettingsEscalationLife)))
 }
 
 // request is a line of escalation.Free. The query does not matter.

@@ -122,3 +122,9 @@ func (u *surfer) shownToken() string {
 	}
 	return value
 }
+
+// breadcrumb is the link above the form that leads back to the list.
+func (u *surfer) breadcrumb() browser.Control {
+	u.run(`document.querySelector("nav[aria-label=Breadcrumb] a").id = "breadcrumb"`)
+	return browser.Control{Role: "link", Name: "Access Tokens", ID: "breadcrumb"}
+}
