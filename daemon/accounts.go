@@ -46,7 +46,8 @@ func (d *Daemon) window(display []string, keep npm.Keeper, gone <-chan struct{},
 }
 
 func (d *Daemon) browser(log *slog.Logger) browser.Config {
-	return browser.Config{Exec: d.cfg.Browser, NoSandbox: d.cfg.BrowserNoSandbox, Dir: profileDir(d.cfg), Log: log}
+	s := d.settings()
+	return browser.Config{Exec: s.Browser, NoSandbox: s.BrowserNoSandbox, Dir: profileDir(d.cfg), Log: log}
 }
 
 // storeKeeper keeps an account's secrets in the store, sealed.

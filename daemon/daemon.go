@@ -42,6 +42,17 @@ type Config struct {
 	// desktop shows them, where there is one.
 	Notify []string
 
+	// Inherited is the socket, where a service manager has made it; nil: it is
+	// made at Socket.
+	Inherited *os.File
+	// Supervisor is told how the daemon does; nil: nobody. Watchdog is how often
+	// it must hear that the daemon is alive; 0: never.
+	Supervisor Supervisor
+	Watchdog   time.Duration
+	// Reload makes a supervised daemon ask Settings anew.
+	Reload   <-chan os.Signal
+	Settings func() (Settings, error)
+
 	Log   *slog.Logger
 	Now   func() time.Time // nil: time.Now
 	Ready func()           // nil-able; called once the socket answers
@@ -68,6 +79,10 @@ type Daemon struct {
 	telling   sync.Mutex
 	// unattended is the npm account of a passcard, with nobody there.
 	unattended func(ctx context.Context, st *store.Store, passcard string) (rotate.Account, error)
+
+	reloaded atomic.Pointer[Settings] // nil: as in cfg
+	said     string                   // to the supervisor; the timer's
+	round    chan struct{}            // filled by each turn of the timer; never blocks
 
 	wake     chan struct{}  // looked at by the timer; never blocks
 	work     sync.WaitGroup // the timer and what it has begun
@@ -105,12 +120,9 @@ func Run(ctx context.Context, cfg Config) error {
 	// is closed, and not before.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), stop: work, book: newLogbook()}
+	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), round: make(chan struct{}, 1), stop: work, book: newLogbook()}
 	defer d.closeStore()
-	d.notify = notifyDesktop
-	if len(cfg.Notify) > 0 {
-		d.notify = notifyCommand(cfg.Notify, cfg.StateDir)
-	}
+	d.notify = d.notifierOf(cfg.Notify)
 
 	st, locked := d.openStore(ctx)
 	if locked != nil && !errors.Is(locked, store.ErrKeyLocked) {
@@ -130,12 +142,15 @@ func Run(ctx context.Context, cfg Config) error {
 	srv := d.server()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
-	if cfg.Ready != nil {
-		cfg.Ready()
+	if err := d.reportReady(ctx); err != nil {
+		cancel()
+		d.shutdown(srv)
+		return err
 	}
 	cfg.Log.Info("ready", "socket", cfg.Socket, "state", cfg.StateDir, "key", cfg.Key.String())
 	if locked != nil {
 		cfg.Log.Warn("waiting for the keyring to be unlocked", "err", locked)
+		d.say("waiting for the keyring to be unlocked")
 		err = d.awaitUnlock(ctx)
 	}
 	if err == nil {
@@ -146,12 +161,18 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 	}
 	cfg.Log.Info("stopping")
+	if cfg.Supervisor != nil {
+		cfg.Supervisor.Stopping()
+	}
 	cancel()
 	d.shutdown(srv)
 	return err
 }
 
 func (d *Daemon) listen(ctx context.Context) (*socket.Listener, error) {
+	if d.cfg.Inherited != nil {
+		return socket.Inherit(d.cfg.Inherited, d.cfg.Socket)
+	}
 	gid := socket.NoGroup
 	if d.cfg.SocketGroup != nil {
 		gid = *d.cfg.SocketGroup
@@ -169,6 +190,7 @@ func (d *Daemon) awaitUnlock(ctx context.Context) error {
 	tick := time.NewTicker(unlockPoll)
 	defer tick.Stop()
 	for {
+		d.turn()
 		select {
 		case <-ctx.Done():
 			return nil

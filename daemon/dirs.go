@@ -55,9 +55,13 @@ func lockState(dir string) (*os.File, error) {
 }
 
 // RuntimeDir is where short-lived private files go, in memory wherever the
-// system has such a place: the user's runtime directory, /run for root, else a
-// directory of ours in /dev/shm or the temporary directory.
+// system has such a place: the one that a service manager has made for us, the
+// user's runtime directory, /run for root, else a directory of ours in /dev/shm
+// or the temporary directory.
 func RuntimeDir(getenv func(string) string, uid int) string {
+	if dir := getenv("RUNTIME_DIRECTORY"); filepath.IsAbs(dir) {
+		return dir
+	}
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "rotd")
 	}

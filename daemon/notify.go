@@ -28,6 +28,14 @@ type Notice struct {
 // notifier tells the user. It gives up when ctx ends.
 type notifier func(ctx context.Context, notices []Notice) error
 
+// notifierOf tells by a command; without one by the desktop.
+func (d *Daemon) notifierOf(command []string) notifier {
+	if len(command) == 0 {
+		return notifyDesktop
+	}
+	return notifyCommand(command, d.cfg.StateDir)
+}
+
 // notifyTime bounds the telling of what one look has found.
 const notifyTime = time.Minute
 
@@ -76,12 +84,16 @@ func (d *Daemon) tellChanges(ctx context.Context) error {
 	if len(notices) == 0 {
 		return nil
 	}
+	notify := d.notify
+	if s := d.reloaded.Load(); s != nil {
+		notify = d.notifierOf(s.Notify)
+	}
 	d.work.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, notifyTime)
 		defer cancel()
 		d.telling.Lock() // one after the other, in their order
 		defer d.telling.Unlock()
-		if err := d.notify(ctx, notices); err != nil {
+		if err := notify(ctx, notices); err != nil {
 			d.cfg.Log.Warn("the user could not be told", "of", notices[0].Title, "notices", len(notices), "err", err)
 		}
 	})

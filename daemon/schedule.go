@@ -40,10 +40,12 @@ func (d *Daemon) schedule() {
 				d.cfg.Log.Error("cannot tell what has changed", "err", err)
 			}
 			d.start(ctx, work)
+			d.sayState(ctx)
 			if !next.IsZero() {
 				nap = min(longestNap, max(shortestNap, next.Sub(d.cfg.Now())))
 			}
 		}
+		d.turn()
 		t := time.NewTimer(nap)
 		select {
 		case <-ctx.Done():

@@ -29,7 +29,7 @@ type Listener struct {
 	Refused func(error)
 
 	sock  *net.UnixListener
-	lock  *os.File
+	lock  *os.File // nil for an inherited socket
 	peer  func(*net.UnixConn) (Peer, error)
 	close sync.Once
 	err   error // of Close
@@ -198,10 +198,15 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close stops listening, removes the socket and lets go of the lock. It can be
-// called more than once.
+// Close stops listening, removes the socket, unless it was inherited, and lets
+// go of the lock. It can be called more than once.
 func (l *Listener) Close() error {
-	l.close.Do(func() { l.err = errors.Join(l.sock.Close(), l.lock.Close()) })
+	l.close.Do(func() {
+		l.err = l.sock.Close()
+		if l.lock != nil {
+			l.err = errors.Join(l.err, l.lock.Close())
+		}
+	})
 	return l.err
 }
 
