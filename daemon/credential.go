@@ -33,7 +33,7 @@ func (d *Daemon) openCredentials(ctx context.Context) error {
 	if d.cfg.CredentialSocket == "" {
 		return nil
 	}
-	ln, err := socket.Listen(ctx, d.cfg.CredentialSocket)
+	ln, err := d.listenAt(ctx, d.cfg.CredentialSocket, socket.NoGroup)
 	if err != nil {
 		return err
 	}

@@ -42,9 +42,9 @@ type Config struct {
 	// desktop shows them, where there is one.
 	Notify []string
 
-	// Inherited is the socket, where a service manager has made it; nil: it is
-	// made at Socket.
-	Inherited *os.File
+	// Inherited are the sockets that a service manager has made. Where there are
+	// some, that at Socket must be among them.
+	Inherited []*os.File
 	// Supervisor is told how the daemon does; nil: nobody. Watchdog is how often
 	// it must hear that the daemon is alive; 0: never.
 	Supervisor Supervisor
@@ -170,14 +170,31 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func (d *Daemon) listen(ctx context.Context) (*socket.Listener, error) {
-	if d.cfg.Inherited != nil {
-		return socket.Inherit(d.cfg.Inherited, d.cfg.Socket)
-	}
 	gid := socket.NoGroup
 	if d.cfg.SocketGroup != nil {
 		gid = *d.cfg.SocketGroup
 	}
-	return socket.ListenFor(ctx, d.cfg.Socket, gid)
+	if len(d.cfg.Inherited) > 0 && d.inherited(d.cfg.Socket) == nil {
+		return nil, fmt.Errorf("the service manager has made other sockets than %s", d.cfg.Socket)
+	}
+	return d.listenAt(ctx, d.cfg.Socket, gid)
+}
+
+// listenAt takes the socket that is handed over, or makes one.
+func (d *Daemon) listenAt(ctx context.Context, path string, gid int) (*socket.Listener, error) {
+	if f := d.inherited(path); f != nil {
+		return socket.Inherit(f, path, gid)
+	}
+	return socket.ListenFor(ctx, path, gid)
+}
+
+func (d *Daemon) inherited(path string) *os.File {
+	for _, f := range d.cfg.Inherited {
+		if socket.IsAt(f, path) {
+			return f
+		}
+	}
+	return nil
 }
 
 // openStore opens the state, or says why it cannot.

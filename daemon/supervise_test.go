@@ -158,9 +158,11 @@ func TestAnInheritedSocketIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if cfg.Inherited, err = ln.File(); err != nil {
+	f, err := ln.File()
+	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Inherited = []*os.File{f}
 	stop := run(t, cfg)
 	if err := (&ipc.Client{Socket: cfg.Socket}).Get(t.Context(), ipc.PathStatus, new(ipc.Status)); err != nil {
 		t.Error(err)

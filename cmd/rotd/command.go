@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rotd/daemon"
+	"rotd/daemon/service"
 	"rotd/ipc"
 )
 
@@ -25,7 +26,7 @@ type command struct {
 }
 
 // commands are all of rotd's but help, in the order of the overview.
-var commands = []command{runCommand, versionCommand}
+var commands = []command{runCommand, installCommand, uninstallCommand, startCommand, stopCommand, restartCommand, statusCommand, versionCommand}
 
 var versionCommand = command{
 	name: "version",
@@ -73,6 +74,21 @@ type call struct {
 	stdout, stderr io.Writer
 }
 
+// The exit statuses of rotd status, which are systemctl's.
+const (
+	exitNotRunning   = 3
+	exitNotInstalled = 4
+)
+
+// exitError is an error with an exit status of its own. Without an error all is
+// said already.
+type exitError struct {
+	error
+	status int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
 // usageError is a command line that makes no sense.
 type usageError struct{ error }
 
@@ -110,6 +126,7 @@ func (c *call) dispatch(ctx context.Context, args []string) error {
 // the exit status.
 func (c *call) status(err error) int {
 	var usage usageError
+	var exit exitError
 	switch {
 	case err == nil:
 		return ipc.ExitOK
@@ -125,14 +142,24 @@ func (c *call) status(err error) int {
 		}
 		return fail(c.stderr, ipc.ExitUsage, err, hint)
 	}
-	return fail(c.stderr, ipc.ExitFailed, err, daemon.Hint(err))
+	status := ipc.ExitFailed
+	if errors.As(err, &exit) {
+		if status = exit.status; exit.error == nil {
+			return status
+		}
+	}
+	return fail(c.stderr, status, err, daemon.Hint(err))
 }
 
 // fail says what went wrong, and what to do, on two lines.
 func fail(stderr io.Writer, status int, err error, hint string) int {
-	fmt.Fprintf(stderr, "rotd: %s\n", strings.TrimSpace(err.Error()))
+	prefix := ""
+	if service.ToJournal() {
+		prefix = service.ErrorPrefix
+	}
+	fmt.Fprintf(stderr, "%srotd: %s\n", prefix, strings.TrimSpace(err.Error()))
 	if hint != "" {
-		fmt.Fprintf(stderr, "  hint: %s\n", hint)
+		fmt.Fprintf(stderr, "%s  hint: %s\n", prefix, hint)
 	}
 	return status
 }

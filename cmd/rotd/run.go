@@ -2,17 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"os/user"
 	"runtime"
 	"strconv"
-	"strings"
+	"syscall"
 
 	"rotd/daemon"
+	"rotd/daemon/service"
 	"rotd/ipc"
 	"rotd/store"
 )
@@ -56,43 +57,73 @@ Flags:
                         standard input (default: the desktop shows it). It is
                         split at spaces and no shell reads it
   --log-level LEVEL     debug, info, warn or error (default: info)
+  --config FILE         settings beside the flags, which win
+                        (default: $XDG_CONFIG_HOME/rotd/rotd.conf;
+                        /etc/rotd/rotd.conf for the system's service)
+
+The configuration file may name what can change while rotd runs. As a service it
+reads the file again when it is reloaded: systemctl --user reload rotd
+
+  # a line each; what stands behind a # is not read
+  log-level = debug
+  notify = /usr/local/bin/tell --loud
+  browser = /usr/bin/chromium
+  browser-no-sandbox = false
 `,
 }
 
 func runDaemon(ctx context.Context, c *call, args []string) error {
 	fs := c.flags()
-	var (
-		state     = fs.String("state-dir", "", "")
-		socket    = fs.String("socket", "", "")
-		group     = fs.String("socket-group", "", "")
-		creds     = fs.String("credential-socket", "", "")
-		key       = fs.String("key", "keyring", "")
-		browser   = fs.String("browser", "", "")
-		noSandbox = fs.Bool("browser-no-sandbox", false, "")
-		notify    = fs.String("notify", "", "")
-		level     = fs.String("log-level", "info", "")
-	)
+	f := addRunFlags(fs)
 	if err := c.parse(fs, args, 0); err != nil {
 		return err
 	}
-	cfg, err := configure(*state, *socket, *key)
-	if err == nil && *group != "" {
-		cfg.SocketGroup, err = findGroup(*group)
-	}
-	if err == nil {
-		cfg.Log, err = c.logger(*level)
-	}
-	if cfg.Notify = strings.Fields(*notify); err == nil && fs.Changed("notify") {
-		err = checkNotify(cfg.Notify)
+	cfg, err := configure(*f.state, *f.socket, *f.key)
+	if err == nil && *f.group != "" {
+		cfg.SocketGroup, err = findGroup(*f.group)
 	}
 	if err != nil {
 		return usageError{err}
 	}
-	if cfg.CredentialSocket = *creds; !fs.Changed("credential-socket") && cfg.Socket == ipc.SystemSocket {
+	if cfg.CredentialSocket = *f.credentials; !fs.Changed("credential-socket") && cfg.Socket == ipc.SystemSocket {
 		cfg.CredentialSocket = ipc.SystemCredentialSocket
 	}
-	cfg.Browser, cfg.BrowserNoSandbox = *browser, *noSandbox
-	return daemon.Run(ctx, cfg)
+	settings, level, err := f.settings()
+	if err != nil {
+		return usageError{err}
+	}
+	cfg.Browser, cfg.BrowserNoSandbox, cfg.Notify = settings.Browser, settings.BrowserNoSandbox, settings.Notify
+	logged := new(slog.LevelVar)
+	logged.Set(level)
+	cfg.Log = c.logger(logged)
+	if !service.Supervised() {
+		return daemon.Run(ctx, cfg)
+	}
+	return runSupervised(ctx, f, cfg, logged)
+}
+
+// runSupervised runs under systemd: on the socket that it has made, and telling
+// it how things go.
+func runSupervised(ctx context.Context, f *runFlags, cfg daemon.Config, level *slog.LevelVar) error {
+	systemd := &service.Notify{Log: cfg.Log}
+	cfg.Supervisor, cfg.Watchdog = systemd, systemd.Watchdog()
+	cfg.Inherited = service.Sockets()
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	cfg.Reload = reload
+	cfg.Settings = func() (daemon.Settings, error) {
+		s, l, err := f.settings()
+		if err == nil {
+			level.Set(l)
+		}
+		return s, err
+	}
+	err := daemon.Run(ctx, cfg)
+	if err != nil {
+		systemd.Status(err.Error())
+	}
+	return err
 }
 
 // configure fills in what the flags leave open.
@@ -122,23 +153,23 @@ func findGroup(name string) (*int, error) {
 	return &gid, err
 }
 
-// logger logs to standard error what is at least as important as level.
-func (c *call) logger(level string) (*slog.Logger, error) {
-	var lv slog.Level
-	if err := lv.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level is debug, info, warn or error, not %q", level)
+// logger logs to standard error what is at least as important as level; to the
+// journal with priorities.
+func (c *call) logger(level slog.Leveler) *slog.Logger {
+	if service.ToJournal() {
+		return slog.New(service.NewJournalHandler(c.stderr, level))
 	}
-	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: lv})), nil
+	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
 }
 
 // checkNotify sees at the start, and not in the night it is needed, that there
 // is such a program.
-func checkNotify(argv []string) error {
+func checkNotify(what string, argv []string) error {
 	if len(argv) == 0 {
-		return errors.New("--notify is empty: it is a program and its arguments")
+		return fmt.Errorf("%s is empty: it is a program and its arguments", what)
 	}
 	if _, err := exec.LookPath(argv[0]); err != nil {
-		return fmt.Errorf("--notify: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func handedOver(t *testing.T, path string) *os.File {
 
 func TestAnInheritedSocket(t *testing.T) {
 	path := filepath.Join(socketDir(t), "s")
-	ln, err := Inherit(handedOver(t, path), path)
+	ln, err := Inherit(handedOver(t, path), path, NoGroup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestAnotherSocketIsNotInherited(t *testing.T) {
 		"of datagrams":    {datagrams, filepath.Join(dir, "g")},
 		"no socket":       {file, path},
 	} {
-		if ln, err := Inherit(c.f, c.path); err == nil {
+		if ln, err := Inherit(c.f, c.path, NoGroup); err == nil {
 			_ = ln.Close()
 			t.Errorf("%s: it was taken", name)
 		}

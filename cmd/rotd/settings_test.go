@@ -1,0 +1,91 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"rotd/daemon"
+)
+
+func settingsOf(t *testing.T, config string, args ...string) (daemon.Settings, slog.Level, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rotd.conf")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &call{command: runCommand}
+	fs := c.flags()
+	f := addRunFlags(fs)
+	if err := c.parse(fs, append(args, "--config", path), 0); err != nil {
+		t.Fatal(err)
+	}
+	return f.settings()
+}
+
+func TestSettings(t *testing.T) {
+	const config = "# of all rotds\nlog-level = debug # for now\n\nnotify=/bin/true  --loud\nbrowser = /opt/a b/chromium\nbrowser-no-sandbox = true\n"
+	s, level, err := settingsOf(t, config)
+	want := daemon.Settings{Browser: "/opt/a b/chromium", BrowserNoSandbox: true, Notify: []string{"/bin/true", "--loud"}}
+	if err != nil || level != slog.LevelDebug || !reflect.DeepEqual(s, want) {
+		t.Errorf("got %+v, %v, %v", s, level, err)
+	}
+	s, level, err = settingsOf(t, config, "--log-level", "warn", "--notify", "/bin/false", "--browser", "/x", "--browser-no-sandbox=false")
+	want = daemon.Settings{Browser: "/x", Notify: []string{"/bin/false"}}
+	if err != nil || level != slog.LevelWarn || !reflect.DeepEqual(s, want) {
+		t.Errorf("flags do not win: %+v, %v, %v", s, level, err)
+	}
+	s, level, err = settingsOf(t, "")
+	if err != nil || level != slog.LevelInfo || !reflect.DeepEqual(s, daemon.Settings{Notify: []string{}}) {
+		t.Errorf("nothing said: %+v, %v, %v", s, level, err)
+	}
+}
+
+func TestSettingsThatMakeNoSense(t *testing.T) {
+	for config, want := range map[string]string{
+		"log-level = loud":               "log-level is debug",
+		"log-level":                      "line 1 is not NAME = VALUE",
+		"\nlog-level =":                  "line 2: log-level has no value",
+		"state-dir = /x":                 `no setting "state-dir"; there are log-level`,
+		"log-level=info\nlog-level=info": "line 2 names log-level a second time",
+		"notify = rotd-no-such-program":  "notify: ",
+		"browser-no-sandbox = yes":       "browser-no-sandbox is true or false",
+	} {
+		if _, _, err := settingsOf(t, config); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", config, err, want)
+		}
+	}
+	c := &call{command: runCommand}
+	fs := c.flags()
+	f := addRunFlags(fs)
+	if err := fs.Parse([]string{"--config", "/nonexistent"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.settings(); err == nil {
+		t.Error("a file that is not there is read")
+	}
+}
+
+func TestWhereTheConfigurationIs(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		goos string
+		uid  int
+		want string
+	}{
+		{map[string]string{"CONFIGURATION_DIRECTORY": "/etc/rotd", "HOME": "/h"}, "linux", 999, "/etc/rotd/rotd.conf"},
+		{map[string]string{"XDG_CONFIG_HOME": "/c", "HOME": "/h"}, "linux", 1000, "/c/rotd/rotd.conf"},
+		{map[string]string{"HOME": "/h"}, "linux", 1000, "/h/.config/rotd/rotd.conf"},
+		{map[string]string{"HOME": "/h"}, "darwin", 501, "/h/Library/Application Support/rotd/rotd.conf"},
+		{map[string]string{"HOME": "/root"}, "linux", 0, "/etc/rotd/rotd.conf"},
+		{map[string]string{"HOME": "/root", "XDG_RUNTIME_DIR": "/run/user/0"}, "linux", 0, "/root/.config/rotd/rotd.conf"},
+		{nil, "linux", 1000, ""},
+	} {
+		if got := configPath(func(k string) string { return c.env[k] }, c.goos, c.uid); got != c.want {
+			t.Errorf("%v, %s, uid %d: %q, want %q", c.env, c.goos, c.uid, got, c.want)
+		}
+	}
+}
