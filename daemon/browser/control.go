@@ -30,7 +30,8 @@ type Control struct {
 	ID         string // the id attribute
 
 	// Under is a title's text: of the controls that fit, the first behind the
-	// title is meant.
+	// title is meant. A heading's part of the page ends at the next one of its
+	// rank.
 	Under string
 	// Row is what the control's row of a table or a list shows in a cell or a
 	// link, or the last step of the link's address.

@@ -118,8 +118,10 @@ const choice = `function(how, c, ...given) {
 	if (c.under !== "") {
 		const title = [...this.querySelectorAll("*")].find(e => words(e.innerText) === c.under && seen.call(e)
 			&& !e.closest("a, button, summary, nav, [role=menu]") && ![...e.children].some(x => words(x.innerText) === c.under));
-		all = all.filter(e => title && title.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING);
-		all = all.filter(e => all.every(x => x === e || e.compareDocumentPosition(x) & Node.DOCUMENT_POSITION_FOLLOWING));
+		const after = (a, b) => a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING;
+		const next = title && [...this.querySelectorAll("h1, h2, h3, h4, h5, h6")].find(e => e.tagName === title.tagName && after(title, e) && seen.call(e));
+		all = all.filter(e => title && after(title, e) && !(next && after(next, e)));
+		all = all.filter(e => all.every(x => x === e || after(e, x)));
 	}
 	const certain = all.filter(e => c.field !== "" && has.name(e) || c.id !== "" && has.id(e));
 	if (how === "given" && all.length > 1 && certain.length > 0) all = certain;

@@ -1,0 +1,109 @@
+package npm
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"rotd/daemon/browser"
+	"rotd/daemon/npm/sandbox"
+	"rotd/daemon/rotate"
+	"rotd/ipc"
+	"rotd/store"
+)
+
+// web makes a Web in the world; change adjusts its configuration.
+func (w *world) web(change ...func(*WebConfig)) *Web {
+	w.t.Helper()
+	c := WebConfig{
+		Config:    w.config,
+		Browser:   browser.Config{NoSandbox: os.Geteuid() == 0, Dir: w.t.TempDir()},
+		ReportDir: w.t.TempDir(),
+		patience:  3 * time.Second,
+	}
+	c.Registry = w.registry
+	for _, f := range change {
+		f(&c)
+	}
+	web, err := NewWeb(c)
+	w.must(err)
+	w.t.Cleanup(func() {
+		if err := web.Close(w.t.Context()); err != nil {
+			w.t.Error(err)
+		}
+		if left, _ := os.ReadDir(c.Browser.Dir); len(left) > 0 {
+			w.t.Errorf("a profile is left: %v", left)
+		}
+	})
+	return web
+}
+
+// knowing gives a Web what an Account may know.
+func knowing(what ...func(*Config)) func(*WebConfig) {
+	return func(c *WebConfig) {
+		for _, f := range what {
+			f(&c.Config)
+		}
+	}
+}
+
+// rotation makes a token, checks it, lists it, and revokes it.
+func (w *world) rotation(web *Web, name string, want store.Shape) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	began := time.Now()
+	t, err := web.Create(ctx, name, want)
+	if err != nil {
+		w.t.Fatalf("%s: %v", name, err)
+	}
+	w.t.Logf("%s: created in %s", name, time.Since(began).Round(time.Millisecond))
+	if t.Name != name || t.Key == "" || t.Value.IsZero() || t.Expires.IsZero() || t.Created.IsZero() {
+		w.t.Errorf("created %+v", t)
+	}
+	w.must(web.Verify(ctx, t, want))
+	if listed := w.listed(web); listed[name] != t.Key {
+		w.t.Errorf("%s is not listed: %v", name, listed)
+	}
+	w.must(web.Revoke(ctx, t.Key))
+	if listed := w.listed(web); listed[name] != "" {
+		w.t.Errorf("%s is still listed", name)
+	}
+	if ok, err := web.Accepts(ctx, t.Value); ok || err != nil {
+		w.t.Errorf("%s is accepted: %v, %v", name, ok, err)
+	}
+	w.must(web.Revoke(ctx, t.Key))
+	w.t.Logf("%s: all in %s", name, time.Since(began).Round(time.Millisecond))
+}
+
+// listed is what List returns: keys by name.
+func (w *world) listed(web *Web) map[string]string {
+	w.t.Helper()
+	tokens, err := web.List(w.t.Context())
+	w.must(err)
+	all := map[string]string{}
+	for _, t := range tokens {
+		all[t.Name] = t.Key
+	}
+	return all
+}
+
+func TestWebShapes(t *testing.T) {
+	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret, Orgs: []string{"acme", "tools"}})
+	web := w.web(knowing(knowingPassword, knowingTOTP))
+	w.must(web.SignIn(t.Context()))
+	for _, generation := range []int{1, 2} {
+		w.set(fmt.Sprintf(`{"form_generation": %d}`, generation))
+		for name, want := range map[string]store.Shape{
+			"publish": publish,
+			"install": install,
+			"custom":  {PackagesAll: true, Permission: ipc.PermissionWrite, ExpiresDays: 45, CIDR: []string{"127.0.0.0/8", "10.0.0.0/8"}, Description: "forty-five days"},
+			"scope":   {Scopes: []string{"@acme"}, ExpiresDays: 1},
+			"orgs":    {Orgs: []string{"acme", "tools"}, OrgsPerm: ipc.PermissionRead, ExpiresDays: 60},
+		} {
+			w.rotation(web, fmt.Sprintf("%s-%d", name, generation), want)
+		}
+	}
+}
+
+var _ rotate.Account = (*Web)(nil)
