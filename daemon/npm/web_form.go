@@ -147,17 +147,8 @@ func (w *Web) fillOrgs(ctx context.Context, want store.Shape) error {
 	if err := w.choosePermission(ctx, orgsTitle, want.OrgsPerm); err != nil || want.OrgsPerm == ipc.PermissionNone {
 		return err
 	}
-	menu, err := w.v.page.Has(ctx, orgsMenu)
-	if err != nil {
-		return err
-	}
-	if menu {
-		if err := w.v.page.Click(ctx, orgsMenu); err != nil {
-			return err
-		}
-	}
 	for _, org := range want.Orgs {
-		box, err := w.offered(ctx, orgBoxes(strings.TrimPrefix(org, "@")))
+		box, err := w.orgBox(ctx, org)
 		if err != nil {
 			return err
 		}
@@ -169,6 +160,24 @@ func (w *Web) fillOrgs(ctx context.Context, want store.Shape) error {
 		}
 	}
 	return nil
+}
+
+// orgBox is what an organization is chosen with, nil where it is not offered.
+// Where they are in a menu, it is opened.
+func (w *Web) orgBox(ctx context.Context, org string) (*browser.Control, error) {
+	boxes := orgBoxes(strings.TrimPrefix(org, "@"))
+	box, err := w.first(ctx, boxes)
+	if err != nil || box != nil {
+		return box, err
+	}
+	if menu, err := w.v.page.Has(ctx, orgsMenu); err != nil {
+		return nil, err
+	} else if menu {
+		if err := w.v.page.Click(ctx, orgsMenu); err != nil {
+			return nil, err
+		}
+	}
+	return w.offered(ctx, boxes)
 }
 
 // choosePermission chooses in whichever generation of the picker is there

@@ -123,7 +123,7 @@ func (r *reading) targets(want store.Shape) {
 func (r *reading) boxes(want store.Shape) {
 	asked := len(want.Orgs)
 	for _, org := range want.Orgs {
-		box, err := r.w.first(r.ctx, orgBoxes(strings.TrimPrefix(org, "@")))
+		box, err := r.w.orgBox(r.ctx, org)
 		if r.err == nil {
 			r.err = err
 		}

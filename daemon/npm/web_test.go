@@ -107,3 +107,52 @@ func TestWebShapes(t *testing.T) {
 }
 
 var _ rotate.Account = (*Web)(nil)
+
+// The check comes whenever npm likes: before a page or on a submission, at the
+// page's own address or at one of its own, and what met it is lost or not.
+func TestWebEscalations(t *testing.T) {
+	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
+	web := w.web(knowing(knowingPassword, knowingTOTP))
+	for i, switches := range []string{
+		`{"settings_escalation": "on-open", "settings_escalation_life": 0}`,
+		`{"settings_escalation": "on-submit", "settings_escalation_life": 0, "settings_held_post": "lost"}`,
+		`{"settings_escalation": "on-submit", "settings_escalation_life": 0, "settings_held_post": "replayed", "settings_escalate_in_place": false}`,
+		`{"settings_escalation": "on-submit", "settings_escalation_life": 300, "settings_delete_escalation": "always", "escalation": ["password", "otp"]}`,
+		`{"settings_escalation": "never", "delete_how": "selected", "delete_confirm": "dialog", "new_token_markup": "input", "settings_delete_escalation": "same"}`,
+		`{"delete_how": "each", "delete_confirm": "none", "delete_row_label": "named", "new_token_markup": "code"}`,
+	} {
+		w.set(switches)
+		w.rotation(web, fmt.Sprintf("token-%d", i), publish)
+	}
+}
+
+// What npm may change without a person noticing, rotd does not notice either.
+func TestWebDistorted(t *testing.T) {
+	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
+	w.set(`{"renamed_ids": true, "renamed_names": true}`)
+	web := w.web(knowing(knowingPassword, knowingTOTP))
+	for i, switches := range []string{
+		`{"form_generation": 1, "orgs_picker": "menu", "bypass_box": "label"}`,
+		`{"form_generation": 2, "moved_submit": true, "alert_banner": true, "notification": true, "manifest_every": 2}`,
+		`{"renamed_ids": false, "renamed_names": false, "renamed_id": "create-gat_tokenName"}`,
+	} {
+		w.set(switches)
+		shape := publish
+		shape.Orgs, shape.OrgsPerm = []string{"acme"}, ipc.PermissionRead
+		shape.ExpiresDays = 20
+		w.rotation(web, fmt.Sprintf("token-%d", i), shape)
+	}
+}
+
+func TestWebChangedWords(t *testing.T) {
+	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
+	web := w.web(knowing(knowingPassword, knowingTOTP))
+	w.must(web.SignIn(t.Context()))
+	w.set(`{"changed_words": true}`)
+	_, err := web.Create(t.Context(), "token", publish)
+	w.notCreated(err, true)
+	e := w.fails(err, ErrPage)
+	t.Log(e.Message, e.Hint)
+	_, err = web.List(t.Context())
+	w.fails(err, ErrPage)
+}
