@@ -72,7 +72,12 @@ reads the file again when it is reloaded: systemctl --user reload rotd
 `,
 }
 
-func runDaemon(ctx context.Context, c *call, args []string) error {
+func runDaemon(ctx context.Context, c *call, args []string) (err error) {
+	defer func() {
+		if err != nil { // systemctl status shows it, and rotd start
+			(&service.Notify{Log: slog.New(slog.DiscardHandler)}).Status(err.Error())
+		}
+	}()
 	fs := c.flags()
 	f := addRunFlags(fs)
 	if err := c.parse(fs, args, 0); err != nil {
@@ -119,11 +124,7 @@ func runSupervised(ctx context.Context, f *runFlags, cfg daemon.Config, level *s
 		}
 		return s, err
 	}
-	err := daemon.Run(ctx, cfg)
-	if err != nil {
-		systemd.Status(err.Error())
-	}
-	return err
+	return daemon.Run(ctx, cfg)
 }
 
 // configure fills in what the flags leave open.

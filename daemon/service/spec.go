@@ -148,6 +148,9 @@ func (s Spec) check() error {
 			return err
 		}
 	}
+	if strings.ContainsAny(s.Program, `"'\`) {
+		return &Error{message: "systemd runs no program with a quotation mark or a backslash in its path: " + s.Program, hint: "put it elsewhere"}
+	}
 	for _, f := range append(s.Flags, s.Writable...) {
 		if err := checkText("the flag", f); err != nil {
 			return err

@@ -114,6 +114,7 @@ func TestWhatAUnitCannotSay(t *testing.T) {
 		"a line break in the socket":          func(s *Spec) { s.Socket = "/run/x\n[Service]" },
 		"a socket that ends with a backslash": func(s *Spec) { s.Socket = `/run/x\` },
 		"a flag that is not text":             func(s *Spec) { s.Flags = []string{"\xff"} },
+		"a quotation mark in the program":     func(s *Spec) { s.Program = `/a"b` },
 		"a line break in PATH":                func(s *Spec) { s.Path = "/bin\n/x" },
 	} {
 		s := userSpec()
