@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"strings"
 	"time"
 
 	"github.com/pquerna/otp/totp"
@@ -26,19 +27,39 @@ func startDisplay(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("DISPLAY", w.display.Name)
 }
 
-// actAtDisplay is `person PASSWORD SECRET`: ada, with her authenticator app,
-// does what the pages of a window want until it is gone.
+// actAtDisplay is `person PASSWORD SECRET [key]`: the person signs in, if npm
+// asks, and passes the check with the code of an authenticator that has the
+// secret, until the window closes by itself. With key, he adds rotd's security
+// key in npm's settings.
 func actAtDisplay(ts *testscript.TestScript, neg bool, args []string) {
 	d, seen := worldOf(ts).display, false
+	attached := func() int { return strings.Count(ts.ReadFile("rotd.log"), "attached to npm's settings") }
+	before := attached()
 	done := func() bool { return seen && len(d.Windows("npm")) == 0 }
-	d.Enter(done,
-		xvfb.Page{Title: "Sign In", Text: func() string { seen = true; return "ada\t" + args[0] + "\n" }},
-		xvfb.Page{Title: "Enter a One-time", Text: func() string {
+	pages := []xvfb.Page{
+		{Title: "Sign In", Text: func() string { seen = true; return "ada\t" + args[0] + "\n" }},
+		{Title: "Enter a One-time", Text: func() string {
 			seen = true
 			code, err := totp.GenerateCode(args[1], time.Now())
 			ts.Check(err)
 			return code + "\n"
-		}})
+		}},
+	}
+	if len(args) > 2 {
+		pages = append(pages,
+			xvfb.Page{Title: "Two-Factor Auth", Text: func() string { d.Find("Manage Security Keys"); return "\n" }},
+			xvfb.Page{Title: "Security Keys", Text: func() string {
+				for deadline := time.Now().Add(30 * time.Second); attached() == before && time.Now().Before(deadline); {
+					time.Sleep(50 * time.Millisecond)
+				}
+				d.Find("Security key name")
+				d.Key("Tab")
+				d.Type("rotd")
+				time.Sleep(600 * time.Millisecond) // few hands are faster
+				return "\n"
+			}})
+	}
+	d.Enter(done, pages...)
 }
 
 // closeWindow is `closes TITLE`: the person closes a window as soon as it is

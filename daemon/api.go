@@ -41,6 +41,8 @@ var routes = []route{
 	{method: "GET", path: ipc.PathGrants, need: accessOwner, serve: (*Daemon).getGrants},
 	{method: "POST", path: ipc.PathGrants, need: accessOwner, serve: (*Daemon).postGrant},
 	{method: "DELETE", path: ipc.PathGrant, need: accessOwner, serve: (*Daemon).deleteGrant},
+	{method: "POST", path: ipc.PathPasskey, need: accessOwner, serve: (*Daemon).postPasskey},
+	{method: "DELETE", path: ipc.PathPasskey, need: accessOwner, serve: (*Daemon).deletePasskey},
 	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
 }
 

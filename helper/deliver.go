@@ -143,7 +143,7 @@ func (c *call) listDeliveries(ctx context.Context, ref string) error {
 }
 
 func (c *call) removeDelivery(ctx context.Context, ref, name string) error {
-	err := c.client().Delete(ctx, ipc.Path(ipc.Path(ipc.PathDelivery, ref), name))
+	err := c.client().Delete(ctx, ipc.Path(ipc.Path(ipc.PathDelivery, ref), name), nil)
 	if err == nil {
 		c.done("removed " + name)
 	}

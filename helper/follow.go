@@ -69,7 +69,7 @@ func insteadOf(kind string) string {
 // askPerson asks until there is an answer.
 func askPerson(ctx context.Context, q *ipc.Question, person *terminal) (string, error) {
 	prompt := clean(q.Text)
-	if q.Kind == ipc.AskRecall || q.Kind == ipc.AskRemove {
+	if q.Kind == ipc.AskRecall || q.Kind == ipc.AskRemove || q.Kind == ipc.AskReplace {
 		return askYesNo(ctx, prompt, person)
 	}
 	for {

@@ -35,7 +35,7 @@ func runUngrant(ctx context.Context, c *call, args []string) error {
 	if err != nil {
 		return err
 	}
-	err = c.client().Delete(ctx, ipc.Path(ipc.Path(ipc.PathGrant, ref), kind+":"+subject))
+	err = c.client().Delete(ctx, ipc.Path(ipc.Path(ipc.PathGrant, ref), kind+":"+subject), nil)
 	if err == nil {
 		c.done(kind + " " + subject + " may not read " + ref + " any more")
 	}

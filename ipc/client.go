@@ -102,9 +102,10 @@ func (c *Client) Put(ctx context.Context, path string, in, out any) error {
 	return c.once(ctx, "PUT", path, in, out)
 }
 
-// Delete asks for DELETE path.
-func (c *Client) Delete(ctx context.Context, path string) error {
-	return c.once(ctx, "DELETE", path, nil, nil)
+// Delete asks for DELETE path, and decodes the answer into out, where that is
+// not nil.
+func (c *Client) Delete(ctx context.Context, path string, out any) error {
+	return c.once(ctx, "DELETE", path, nil, out)
 }
 
 func (c *Client) once(ctx context.Context, method, path string, in, out any) error {

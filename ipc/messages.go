@@ -24,6 +24,7 @@ const (
 	PathDelivery  = "/v1/rots/{ref}/deliveries/{name}" // DELETE → 204
 	PathGrants    = "/v1/rots/{ref}/grants"            // GET → {"grants":[Grant]}; POST GrantTo → Grant
 	PathGrant     = "/v1/rots/{ref}/grants/{id}"       // DELETE → 204
+	PathPasskey   = "/v1/passcards/{ref}/passkey"      // POST AddPasskey → stream of Event; DELETE → PasskeyGone
 	PathAnswer    = "/v1/questions/{id}/answer"        // POST Answer → 204
 )
 
@@ -160,6 +161,21 @@ type Passkey struct {
 	Resident     bool        `json:"isResidentCredential"`
 }
 
+// AddPasskey has a person add a software security key to the account, in a
+// window at npm's settings. The passcard keeps it.
+type AddPasskey struct {
+	Display     *Display `json:"display,omitempty"`     // required
+	Replace     bool     `json:"replace,omitempty"`     // in place of the one that is kept; else it is asked
+	Interactive bool     `json:"interactive,omitempty"` // as in Connect
+}
+
+// PasskeyGone is a software security key that is forgotten here. npm takes it
+// until it is deleted there.
+type PasskeyGone struct {
+	Name string `json:"name"` // that npm was to call it by
+	At   string `json:"at"`   // the page with npm's list of keys
+}
+
 // Rotate asks for a new value. On a passcard it rotates every ROT of it; with
 // a Shape it makes the first one, the one called Name, or gives an only one
 // another shape.
@@ -244,6 +260,7 @@ const (
 	AskEmailOTP = "email_otp"
 	AskRecall   = "remember" // "yes" or "no": may the password be kept
 	AskRemove   = "remove"   // "yes" or "no": is this to be removed
+	AskReplace  = "replace"  // "yes" or "no": is what is kept to be replaced
 	AskTerms    = "terms"    // "yes" or "no": may npm's website be operated
 )
 
@@ -262,8 +279,8 @@ type Answer struct {
 
 // Result ends a stream that went well.
 type Result struct {
-	Passcard  string     `json:"passcard,omitempty"`  // Connect: rot://pas_…
-	Username  string     `json:"username,omitempty"`  // Connect
+	Passcard  string     `json:"passcard,omitempty"`  // Connect, AddPasskey: rot://pas_…
+	Username  string     `json:"username,omitempty"`  // Connect, AddPasskey
 	Rotations []Rotation `json:"rotations,omitempty"` // Rotate, Approve: one for each ROT
 	Settled   []string   `json:"settled,omitempty"`   // Approve: rot://rot_… whose old values are revoked
 

@@ -28,6 +28,7 @@ const (
 	LogRead        = "read"        // a value was handed out
 	LogGranted     = "granted"     // somebody may read a ROT from now on; the detail says who
 	LogUngranted   = "ungranted"   // he may not any more
+	LogPasskey     = "passkey"     // a software security key is kept from now on, or forgotten; the detail says which
 	LogRefused     = "refused"     // a caller was turned away at the door
 )
 

@@ -144,6 +144,15 @@ func (d *Display) Key(names ...string) {
 	d.do(nil, append([]string{"key"}, names...)...)
 }
 
+// Find has Chromium find text on its page. The keyboard then goes to a link in
+// it, or by Tab to what comes after it.
+func (d *Display) Find(text string) {
+	d.t.Helper()
+	d.Key("ctrl+f")
+	d.Type(text)
+	d.Key("Return", "Escape")
+}
+
 func (d *Display) do(stdin []byte, args ...string) {
 	d.t.Helper()
 	cmd := d.command(args...)
