@@ -19,11 +19,12 @@ const isOn = `function() { return this.checked ?? this.getAttribute("aria-checke
 // are drawn in place of their box. One that does not change is an *Error of
 // kind ErrNoControl.
 func (p *Page) Tick(ctx context.Context, c Control, on bool) error {
-	what := "tick "
+	what := "tick " + c.String()
 	if !on {
-		what = "clear "
+		what = "clear " + c.String()
 	}
-	return p.act(ctx, what+c.String(), c, func(ctx context.Context, e element) error {
+	p.Note(what)
+	return p.act(ctx, what, c, func(ctx context.Context, e element) error {
 		is, err := p.becomes(ctx, e, on, 0)
 		if err != nil || is {
 			return err
@@ -69,7 +70,9 @@ func (p *Page) becomes(ctx context.Context, e element, on bool, within time.Dura
 // SetDate puts a date, "2026-12-24", into a date field and reads it back. It is
 // not typed: which keys make a date depends on the browser's language.
 func (p *Page) SetDate(ctx context.Context, c Control, date string) error {
-	return p.act(ctx, "set "+c.String(), c, func(ctx context.Context, e element) error {
+	what := "set " + c.String()
+	p.Note(what)
+	return p.act(ctx, what, c, func(ctx context.Context, e element) error {
 		var got string
 		if err := p.ask(ctx, e, &got, `function(date) {
 			this.focus();

@@ -92,6 +92,7 @@ func (p *Page) Fill(ctx context.Context, c Control, v secret.Text) error {
 	if strings.ContainsFunc(v.Reveal(), unicode.IsControl) {
 		return fmt.Errorf("%s: the value holds a character that cannot be typed", what)
 	}
+	p.Note(what)
 	return p.act(ctx, what, c, func(ctx context.Context, e element) error {
 		var state struct{ Usable, Empty bool }
 		if err := p.ask(ctx, e, &state, `function() {
@@ -126,7 +127,9 @@ func (p *Page) Fill(ctx context.Context, c Control, v secret.Text) error {
 // and is covered by nothing. A control that is not there is an *Error of kind
 // ErrNoControl. It does not wait for what the click brings about.
 func (p *Page) Click(ctx context.Context, c Control) error {
-	return p.act(ctx, "click "+c.String(), c, p.click)
+	what := "click " + c.String()
+	p.Note(what)
+	return p.act(ctx, what, c, p.click)
 }
 
 func (p *Page) click(ctx context.Context, e element) error {
@@ -168,7 +171,6 @@ func (e notYet) Error() string { return string(e) }
 // act finds the control and runs f on it, again and again while it is not
 // there or not ready, for as long as the page's patience.
 func (p *Page) act(ctx context.Context, what string, c Control, f func(ctx context.Context, e element) error) error {
-	p.Note(what)
 	return p.do(ctx, what, func(ctx context.Context) error {
 		defer p.forget(ctx)
 		deadline := time.Now().Add(p.patience)

@@ -66,7 +66,7 @@ var hints = []struct {
 	hint  string
 }{
 	{regexp.MustCompile(`(?i)that bypass two-factor`), "npm manages tokens by a sign-in only, never by a bypass-2FA token: run `rot connect npm` again"},
-	{regexp.MustCompile(`(?i)longer than 90 days`), "npm caps tokens that can write at 90 days: ask for 90 or fewer, or for a read-only token"},
+	{regexp.MustCompile(`(?i)(longer than|up to) 90 days`), "npm caps tokens that can write at 90 days: ask for 90 or fewer, or for a read-only token"},
 	{regexp.MustCompile(`(?i)unique name|duplicate|already exists`), "a token of that name is there already: rotate again, which takes a fresh name"},
 	{regexp.MustCompile(`(?i)at least one|must select`), "say which packages, scopes or organizations the token is for"},
 	{regexp.MustCompile(`(?i)no-access, read-only`), "this registry does not know that permission: choose another"},

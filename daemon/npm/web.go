@@ -163,6 +163,7 @@ func (w *Web) during(ctx context.Context, doing string, f func(context.Context) 
 		return err
 	}
 	w.v.doing, w.v.changed = doing, false
+	w.v.page.Note("* " + doing)
 	err := f(ctx)
 	tidy, cancel := context.WithTimeout(w.life, tidyTime)
 	defer cancel()

@@ -1,0 +1,140 @@
+package npm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rotd/daemon/npm/sandbox"
+	"rotd/daemon/rotate"
+	"rotd/ipc"
+	"rotd/store"
+)
+
+// What npm's form does not take is refused before a browser is opened.
+func TestWebShapesThatAreNone(t *testing.T) {
+	w := around(t, says(500, ""))
+	web := w.web(func(c *WebConfig) { c.Browser.Exec = "/nowhere" })
+	var many []string
+	for i := range 51 {
+		many = append(many, fmt.Sprintf("package-%d", i))
+	}
+	for name, want := range map[string]store.Shape{
+		"too many packages": {Packages: many},
+		"too many orgs":     {Orgs: many},
+		"for nothing":       {Permission: ipc.PermissionRead},
+		"no access to some": {Packages: many[:1], Permission: ipc.PermissionNone},
+		"orgs for nothing":  {PackagesAll: true, OrgsPerm: ipc.PermissionRead},
+		"a strange word":    {PackagesAll: true, Permission: "admin"},
+		"stage for orgs":    {Orgs: many[:1], OrgsPerm: ipc.PermissionStage},
+		"negative days":     {PackagesAll: true, ExpiresDays: -1},
+	} {
+		_, err := web.Create(t.Context(), "t", want)
+		w.fails(err, ErrRefused)
+		w.notCreated(err, true)
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+	_, err := web.Create(t.Context(), strings.Repeat("n", 41), publish)
+	w.fails(err, ErrRefused)
+}
+
+// What npm refuses, it says in its own words; what it made in spite of it all
+// is found by its name.
+func TestWebRefusals(t *testing.T) {
+	w := inSandbox(t, sandbox.Config{NoFactor: true})
+	w.box.AddPackage("left-pad", false)
+	w.box.AddPackage("@acme/one", false)
+	web := w.web(knowing(knowingPassword, w.answering(map[string]func() string{ipc.AskEmailOTP: w.mailed})))
+	readOnly := store.Shape{PackagesAll: true, ExpiresDays: 30}
+	normal, err := json.Marshal(w.box.Switches())
+	w.must(err)
+	days := func(n int) store.Shape { s := publish; s.Bypass2FA, s.ExpiresDays = false, n; return s }
+	for i, test := range []struct {
+		name, switches string
+		want           store.Shape
+		kind           error
+		says           string
+		created        bool // in spite of the error, or for all we know
+	}{
+		{"no such package", "", store.Shape{Packages: []string{"left-pad", "right-pad"}}, ErrRefused, "right-pad", false},
+		{"no such org", "", store.Shape{Orgs: []string{"nobody"}}, ErrRefused, "nobody", false},
+		{"no bypass", `{"bypass_box": "factor"}`, publish, ErrRefused, "bypass", false},
+		{"bypass disabled", `{"bypass_box": "disabled"}`, publish, ErrRefused, "bypass", false},
+		{"stage in generation 1", `{"form_generation": 1}`, store.Shape{PackagesAll: true, Permission: ipc.PermissionStage}, ErrRefused, "stage-only", false},
+		{"too long", "", days(91), ErrRefused, "up to 90 days", false},
+		{"frozen", `{"high_impact_freeze": true}`, readOnly, ErrRefused, "read-only", false},
+		{"npm fails", `{"faults": [{"method": "POST", "path": "/settings/", "count": 1, "kind": "status", "status": 503}]}`, readOnly, ErrServer, "failed", true},
+		{"too many", `{"faults": [{"method": "POST", "path": "/settings/", "count": 1, "kind": "status", "status": 429, "retry_after": 60}]}`, readOnly, ErrRateLimited, "wait", false},
+		// Chromium sends it again by itself, to a name that is then taken.
+		{"cut", `{"faults": [{"method": "POST", "path": "/settings/", "count": 1, "kind": "cut-after"}]}`, readOnly, ErrRefused, "unique name", true},
+		{"bot", `{"bot_challenge": 1}`, readOnly, ErrBotCheck, "bot check", false},
+	} {
+		if test.switches != "" {
+			w.set(test.switches)
+		}
+		token := fmt.Sprintf("token-%d", i)
+		_, err := web.Create(t.Context(), token, test.want)
+		if err == nil {
+			t.Fatal(test.name, "was created")
+		}
+		e := w.fails(err, test.kind)
+		t.Logf("%s: %s\n\t%s", test.name, e.Message, e.Hint)
+		if !strings.Contains(e.Message, test.says) {
+			t.Errorf("%s: %s", test.name, e.Message)
+		}
+		w.notCreated(err, !test.created)
+		w.set(string(normal))
+	}
+	// The one that was cut off is there all the same.
+	listed := w.listed(web)
+	if len(listed) != 1 || listed["token-9"] == "" {
+		t.Fatalf("listed: %v", listed)
+	}
+	_, err = web.Create(t.Context(), "token-9", readOnly)
+	if e := w.fails(err, ErrRefused); !strings.Contains(e.Message, "Every token needs a unique name") {
+		t.Error(e.Message)
+	}
+	w.notCreated(err, false)
+	w.must(web.Revoke(t.Context(), listed["token-9"]))
+}
+
+// A token that is not what was asked for is told from one that is.
+func TestWebVerify(t *testing.T) {
+	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
+	w.box.AddPackage("left-pad", false)
+	w.box.AddPackage("@acme/one", false)
+	w.set(`{"token_details_more": true}`)
+	web := w.web(knowing(knowingPassword, knowingTOTP))
+	want := store.Shape{Packages: []string{"left-pad", "@acme/one"}, Scopes: []string{"@acme"}, Permission: ipc.PermissionStage, ExpiresDays: 30, CIDR: []string{"127.0.0.0/8"}}
+	w.rotation(web, "right", want)
+	for switches, differs := range map[string]string{
+		`{"grant_permission": "read-write"}`: "permission",
+		`{"grant_days": 90}`:                 "expiry",
+		`{"grant_all": true}`:                "packages",
+	} {
+		w.set(`{"grant_permission": "", "grant_days": 0, "grant_all": false}`)
+		w.set(switches)
+		got, err := web.Create(t.Context(), differs, want)
+		w.must(err)
+		// Another run looks it up anew.
+		var mismatch *rotate.MismatchError
+		if err := web.Verify(t.Context(), got, want); !errors.As(err, &mismatch) || !strings.HasPrefix(mismatch.Differences[0], differs) {
+			t.Errorf("%s: %v", differs, err)
+		}
+	}
+	w.set(`{"delete_lies": true}`)
+	err := web.Revoke(t.Context(), w.listed(web)["expiry"])
+	e := w.fails(err, ErrPage)
+	dir := e.Hint[strings.Index(e.Hint, "/"):strings.Index(e.Hint, ", please")]
+	steps, err := os.ReadFile(filepath.Join(dir, "steps.txt"))
+	if err != nil || !strings.Contains(string(steps), "click the button \"×\"") || tokenText.Match(steps) {
+		t.Errorf("%v: the steps are told as %q", err, steps)
+	}
+	t.Log(e.Message)
+}
