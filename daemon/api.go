@@ -24,6 +24,7 @@ type route struct {
 var routes = []route{
 	{method: "GET", path: ipc.PathVersion, need: accessAnyone, serve: (*Daemon).getVersion, evenLocked: true},
 	{method: "GET", path: ipc.PathStatus, need: accessOwner, serve: (*Daemon).getStatus, evenLocked: true},
+	{method: "GET", path: ipc.PathDoctor, need: accessOwner, serve: (*Daemon).getDoctor, evenLocked: true},
 	{method: "GET", path: ipc.PathPasscards, need: accessOwner, serve: (*Daemon).getPasscards},
 	{method: "POST", path: ipc.PathPasscards, need: accessOwner, serve: (*Daemon).postPasscard},
 	{method: "GET", path: ipc.PathROTs, need: accessOwner, serve: (*Daemon).getROTs},

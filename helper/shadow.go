@@ -41,6 +41,17 @@ func isTokenVariable(variable, key string) bool {
 	return false
 }
 
+// tokenVariables names those that are set.
+func (c *call) tokenVariables(key string) []string {
+	var names []string
+	for _, kv := range c.Environ {
+		if k, _, _ := strings.Cut(kv, "="); isTokenVariable(k, key) {
+			names = append(names, k)
+		}
+	}
+	return names
+}
+
 // warnShadows tells of what npm reads before the user's file, and what would so
 // hide the token in it: an environment variable, or the project's own .npmrc.
 // The latter may name one of the variables in handed, which hold the same
@@ -51,10 +62,8 @@ func (c *call) warnShadows(registry, file string, handed []string) {
 		return
 	}
 	if handed == nil {
-		for _, kv := range c.Environ {
-			if k, _, _ := strings.Cut(kv, "="); isTokenVariable(k, key) {
-				c.warn("the environment sets " + k + ", which npm takes instead: unset it")
-			}
+		for _, name := range c.tokenVariables(key) {
+			c.warn("the environment sets " + name + ", which npm takes instead: unset it")
 		}
 	}
 	project, ok := projectConfig(c.Dir)

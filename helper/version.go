@@ -48,15 +48,25 @@ func runVersion(ctx context.Context, c *call, args []string) error {
 			c.print("rotd " + clean(v.Version) + "\n")
 		}
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		c.tell(asError(err))
-	case v.API > ipc.APIVersion:
-		c.warn(fmt.Sprintf("rotd speaks a newer API (%d) than rot (%d): install the rot that came with it", v.API, ipc.APIVersion))
-	case v.API < ipc.APIVersion:
-		c.warn(fmt.Sprintf("rotd speaks an older API (%d) than rot (%d): install the rotd that came with rot, and start it again", v.API, ipc.APIVersion))
-	case v.Version != ipc.BuildVersion:
-		c.warn("rot and rotd are of different versions; after an update rotd has to be started again")
+	} else if what, do := versionTrouble(v); what != "" {
+		c.warn(what + ": " + do)
 	}
 	return nil
+}
+
+// versionTrouble says how rotd and rot do not belong together, and what to do;
+// "" where they do.
+func versionTrouble(v ipc.Version) (what, do string) {
+	switch {
+	case v.API > ipc.APIVersion:
+		return fmt.Sprintf("rotd speaks a newer API (%d) than rot (%d)", v.API, ipc.APIVersion), "install the rot that came with it"
+	case v.API < ipc.APIVersion:
+		return fmt.Sprintf("rotd speaks an older API (%d) than rot (%d)", v.API, ipc.APIVersion),
+			"install the rotd that came with rot, and start it again"
+	case v.Version != ipc.BuildVersion:
+		return "rot and rotd are of different versions", "after an update rotd has to be started again"
+	}
+	return "", ""
 }

@@ -11,6 +11,7 @@ import (
 const (
 	PathVersion   = "/v1/version"                      // GET → Version
 	PathStatus    = "/v1/status"                       // GET → Status
+	PathDoctor    = "/v1/doctor"                       // GET → Doctor
 	PathPasscards = "/v1/passcards"                    // GET → {"passcards":[Passcard]}; POST Connect → stream of Event
 	PathROTs      = "/v1/rots"                         // GET → {"rots":[ROT]}
 	PathToken     = "/v1/rots/{ref}/token"             // GET → Token
@@ -400,4 +401,17 @@ type Status struct {
 	Locked    bool       `json:"locked,omitempty"`
 	Passcards []Passcard `json:"passcards"`
 	ROTs      []ROT      `json:"rots"`
+}
+
+// Doctor is what was looked at, and found. Looking can take 20 seconds.
+type Doctor struct {
+	Checks []Check `json:"checks"`
+}
+
+// Check is one thing that was looked at.
+type Check struct {
+	Name string `json:"name"` // "registry", "clock", … There may be several of a name
+	OK   bool   `json:"ok"`
+	Text string `json:"text"`           // what was found, a sentence without a full stop
+	Hint string `json:"hint,omitempty"` // what to do; where it is OK: what would be better
 }

@@ -24,7 +24,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -119,10 +118,8 @@ func (b *Browser) denyDownloads(ctx context.Context) error {
 // launch makes a profile for a browser and starts it; begin is what to do
 // until it can be used, and calls connect.
 func launch(ctx context.Context, c Config, begin func(*Browser) error) (*Browser, error) {
-	if runtime.GOOS == "linux" && os.Geteuid() == 0 && !c.NoSandbox {
-		return nil, &Error{Kind: ErrRootSandbox,
-			Message: "Chromium does not run as root with its sandbox",
-			Hint:    "run rotd as another user, or, where what it opens is trusted, with --browser-no-sandbox"}
+	if err := checkRoot(c.NoSandbox); err != nil {
+		return nil, err
 	}
 	env := c.Env
 	if env == nil {
