@@ -120,6 +120,8 @@ var doorNeeds = map[string]access{
 	"POST " + ipc.PathGrants:     accessOwner,
 	"DELETE " + ipc.PathGrant:    accessOwner,
 	"POST " + ipc.PathAnswer:     accessOwner,
+	"POST " + ipc.PathPasskey:    accessOwner,
+	"DELETE " + ipc.PathPasskey:  accessOwner,
 }
 
 // TestTheDoor is the table of path and caller: what each path is for, who may
