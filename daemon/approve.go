@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 
-	"rotd/daemon/npm"
 	"rotd/ipc"
 	"rotd/ipc/secret"
 	"rotd/store"
@@ -41,24 +39,31 @@ func (d *Daemon) postApproval(r *http.Request, st *store.Store, out *reply) erro
 			if len(waiting) == 1 {
 				return err
 			}
-			result.Rotations = append(result.Rotations, ipc.Rotation{ROT: rotRef(w.any()), Error: toWire(err)})
+			result.Rotations = append(result.Rotations, ipc.Rotation{ROT: w.any(), Error: toWire(err)})
 		}
 	}
-	if len(result.Rotations) == 1 && len(result.Settled) == 0 && result.Rotations[0].Error != nil {
+	if len(result.Rotations) == 1 && len(result.Settled)+len(result.SignedIn) == 0 && result.Rotations[0].Error != nil {
 		return result.Rotations[0].Error
 	}
 	s.send(ipc.Event{Result: &result})
 	return nil
 }
 
-// waits is what waits for a person at one passcard: ROTs to rotate, and ROTs
-// whose old values are to be revoked.
+// waits is what waits for a person at one passcard: npm's sign-in, ROTs to
+// rotate, and ROTs whose old values are to be revoked.
 type waits struct {
 	passcard       string
+	signIn         bool
 	rotate, settle []string
 }
 
-func (w waits) any() string { return append(w.rotate, w.settle...)[0] }
+// any is the reference of something that waits.
+func (w waits) any() string {
+	for _, id := range append(w.rotate, w.settle...) {
+		return rotRef(id)
+	}
+	return passcardRef(w.passcard)
+}
 
 // waiting collects what waits behind a reference, by passcard; the empty one
 // means all.
@@ -70,24 +75,32 @@ func (d *Daemon) waiting(ctx context.Context, st *store.Store, ref string) ([]wa
 			return nil, err
 		}
 	}
-	rots, err := st.ROTs(ctx)
+	passcards, err := st.Passcards(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []waits
-	for _, r := range rots {
-		person, old := waitsForPerson(r), d.settles.wantsPerson(r.ID)
-		if only.ID != "" && only.ID != r.ID && only.ID != r.Passcard || !person && !old {
-			continue
+	for _, p := range passcards {
+		rots, err := st.ROTsOf(ctx, p.ID)
+		if err != nil {
+			return nil, err
 		}
-		i := slices.IndexFunc(all, func(w waits) bool { return w.passcard == r.Passcard })
-		if i < 0 {
-			i, all = len(all), append(all, waits{passcard: r.Passcard})
+		w := waits{passcard: p.ID}
+		meant := only.ID == "" || only.ID == p.ID
+		for _, r := range rots {
+			if !meant && only.ID != r.ID {
+				continue
+			}
+			w.signIn = p.Trouble.Code != ""
+			if waitsForPerson(r) { // a rotation settles what is old, too
+				w.rotate = append(w.rotate, r.ID)
+			} else if d.settles.wantsPerson(r.ID) {
+				w.settle = append(w.settle, r.ID)
+			}
 		}
-		if person { // a rotation settles what is old, too
-			all[i].rotate = append(all[i].rotate, r.ID)
-		} else {
-			all[i].settle = append(all[i].settle, r.ID)
+		w.signIn = w.signIn || meant && p.Trouble.Code != ""
+		if w.signIn || len(w.rotate)+len(w.settle) > 0 {
+			all = append(all, w)
 		}
 	}
 	return all, nil
@@ -119,17 +132,51 @@ func (a *approval) run(ctx context.Context, w waits, into *ipc.Result) error {
 		return err
 	}
 	var word typed
-	if len(w.rotate) > 0 {
+	if len(w.rotate) > 0 && p.Via == ipc.ViaRegistry {
 		if word, err = a.password(ctx, p); err != nil {
 			return err
 		}
 	}
-	acct, err := a.account(p, word.value)
+	acct, err := a.d.open(ctx, a.st, p.ID, presence{
+		ask: a.ask, display: a.display, gone: a.s.gone, password: word.value,
+		tell: func(name, text string) { a.s.step("", name, text) },
+	})
 	if err != nil {
 		return err
 	}
-	good := false
-	for _, id := range w.rotate {
+	defer a.d.closeAccount(ctx, acct)
+	if w.signIn {
+		if err := a.signIn(ctx, acct, p, into); err != nil {
+			return err
+		}
+	}
+	good, there := a.rotate(ctx, acct, p, w.rotate, word, into)
+	if there {
+		good = a.settle(ctx, acct, w.settle, into) || good
+	}
+	if good || w.signIn {
+		a.d.note(ctx, store.LogEntry{Kind: store.LogApproved, Passcard: p.ID, UID: a.uid, Detail: p.Username})
+	}
+	return nil
+}
+
+// signIn brings a session back that has ended, and what has waited for it.
+func (a *approval) signIn(ctx context.Context, acct npmAccount, p store.Passcard, into *ipc.Result) error {
+	if err := acct.SignIn(ctx); err != nil {
+		wire := *toWire(err)
+		if wire.Code == ipc.CodeNeedsSignIn {
+			wire.Hint = personHint(wire.Code, passcardRef(p.ID)) + ", on a terminal or with a display"
+		}
+		return &wire
+	}
+	into.SignedIn = append(into.SignedIn, passcardRef(p.ID))
+	return a.d.revive(ctx, a.st, p.ID, func(c ipc.Code) bool { return c == ipc.CodeNeedsSignIn })
+}
+
+// rotate rotates what waits. It is over when it has to wait still: then there
+// is false.
+func (a *approval) rotate(ctx context.Context, acct npmAccount, p store.Passcard, rots []string, word typed, into *ipc.Result) (good, there bool) {
+	for _, id := range rots {
 		rot, err := a.st.ROT(ctx, id)
 		if err == nil && !waitsForPerson(rot) {
 			continue // another run went first
@@ -140,32 +187,36 @@ func (a *approval) run(ctx context.Context, w waits, into *ipc.Result) error {
 			good = true
 			a.keep(ctx, p, &word)
 		} else if done.Error.Code.Exit() == ipc.ExitPerson {
-			w.settle = nil
-			break
+			return good, false
 		}
 	}
-	for _, id := range w.settle {
+	return good, true
+}
+
+// settle has revoked what only a person can have revoked.
+func (a *approval) settle(ctx context.Context, acct npmAccount, rots []string, into *ipc.Result) (good bool) {
+	for _, id := range rots {
 		a.d.settle(ctx, a.st, acct, id)
 		if a.d.settles.wantsPerson(id) {
 			into.Rotations = append(into.Rotations, ipc.Rotation{ROT: rotRef(id), Error: errStillOld(id)})
-			break
+			return good
 		}
 		good = true
 		into.Settled = append(into.Settled, rotRef(id))
 	}
-	if good {
-		a.d.note(ctx, store.LogEntry{Kind: store.LogApproved, Passcard: p.ID, UID: a.uid, Detail: p.Username})
-	}
-	return nil
+	return good
 }
 
 func errStillOld(id string) *ipc.Error {
-	return &ipc.Error{Code: ipc.CodeNeedsApproval, Message: "npm's check was not passed: the old token is not revoked yet", Hint: approveHint(id)}
+	return &ipc.Error{Code: ipc.CodeNeedsApproval, Message: "npm's check was not passed: the old token is not revoked yet", Hint: personHint(ipc.CodeNeedsApproval, rotRef(id))}
 }
 
-// approveHint says how a person gets a ROT going again.
-func approveHint(id string) string {
-	return "pass npm's check yourself: rot approve " + rotRef(id) + "; or let rotd keep what npm asks for: rot connect npm --help"
+// personHint says how a person gets going again what a reference leads to.
+func personHint(c ipc.Code, ref string) string {
+	if c == ipc.CodeNeedsSignIn {
+		return "sign in to npm again: rot approve " + ref
+	}
+	return "pass npm's check yourself: rot approve " + ref + "; or let rotd keep what npm asks for: rot connect npm --help"
 }
 
 // typed is the account's password, which npm's API wants with every new token.
@@ -201,15 +252,4 @@ func (a *approval) keep(ctx context.Context, p store.Passcard, word *typed) {
 	if err := a.st.PutSecret(context.WithoutCancel(ctx), p.ID, store.KindPassword, word.value); err != nil {
 		a.d.cfg.Log.Error("the password was not kept", "passcard", p.ID, "err", err)
 	}
-}
-
-// account is the npm account of a person who is there.
-func (a *approval) account(p store.Passcard, password secret.Text) (*npm.Account, error) {
-	tell := func(name, text string) { a.s.step("", name, text) }
-	keep := storeKeeper{a.st, p.ID}
-	cfg := npm.Config{Registry: p.Registry, Username: p.Username, Password: password, Terminal: a.display == nil && a.ask != nil}
-	if a.display != nil {
-		cfg.Pages = a.d.window(a.display, keep, a.s.gone, tell)
-	}
-	return a.d.account(cfg, keep, a.ask, tell)
 }

@@ -69,7 +69,7 @@ func newClockwork(t *testing.T) *clockwork {
 		cfg:        Config{StateDir: filepath.Join(dir, "state"), Key: key, Now: w.now, Log: quiet},
 		wake:       make(chan struct{}, 1),
 		stop:       t.Context(),
-		unattended: func(context.Context, *store.Store, string) (rotate.Account, error) { w.opened++; return w, nil },
+		unattended: func(context.Context, *store.Store, string) (npmAccount, error) { w.opened++; return w, nil },
 	}
 	if w.st, err = w.d.openStore(t.Context()); err != nil {
 		t.Fatal(err)
@@ -216,6 +216,10 @@ func (w *clockwork) Accepts(_ context.Context, value secret.Text) (bool, error) 
 	tk := w.tokens[value.Reveal()[len("npm_EXAMPLE"):]]
 	return tk != nil && !tk.deleted && w.npm.Before(tk.Expires), w.fails()
 }
+
+func (w *clockwork) SignIn(context.Context) error  { return nil }
+func (w *clockwork) SignOut(context.Context) error { return nil }
+func (w *clockwork) Close(context.Context) error   { return nil }
 
 func (w *clockwork) Revoke(_ context.Context, key string) error {
 	if err := w.fails(); err != nil {

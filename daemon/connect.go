@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"rotd/daemon/npm"
 	"rotd/ipc"
@@ -49,10 +49,10 @@ func (d *Daemon) postPasscard(r *http.Request, st *store.Store, out *reply) erro
 	}
 	d.cfg.Log.Info("connected", "passcard", p.ID, "registry", p.Registry, "user", p.Username)
 	d.note(ctx, store.LogEntry{Kind: store.LogConnected, Passcard: p.ID, UID: uidOf(r), Detail: p.Username})
-	if err := d.revive(d.stop, st, p.ID); err != nil {
+	if err := d.revive(d.stop, st, p.ID, forPerson); err != nil {
 		d.cfg.Log.Error("what waits for a person is not tried again", "passcard", p.ID, "err", err)
 	}
-	s.send(ipc.Event{Result: &ipc.Result{Passcard: passcardRef(p.ID), Username: p.Username}})
+	s.send(ipc.Event{Result: &ipc.Result{Passcard: passcardRef(p.ID), Username: p.Username, Forgotten: c.forgotten}})
 	return nil
 }
 
@@ -64,6 +64,9 @@ func checkConnect(req *ipc.Connect) error {
 		return badRequest(err.Error(), toWire(err).Hint)
 	}
 	req.Registry = registry
+	if err := checkWay(req); err != nil {
+		return err
+	}
 	if req.Name != "" {
 		if err := store.ValidName(req.Name); err != nil {
 			return badRequest(err.Error(), store.HintOf(err))
@@ -108,7 +111,10 @@ type connection struct {
 	req ipc.Connect
 	s   *stream
 
-	display []string // of the person; nil: none
+	display   []string  // of the person; nil: none
+	via       string    // the way that is gone
+	agreed    time.Time // when the person said yes to the website way; zero: not now
+	forgotten []string  // what is not kept any more
 }
 
 // inWindow reports whether the person signs in on npm's own page, in a window:
@@ -120,34 +126,75 @@ func (c *connection) inWindow() bool {
 }
 
 func (c *connection) run(ctx context.Context) (store.Passcard, error) {
+	if err := c.chooseWay(ctx); err != nil {
+		return store.Passcard{}, err
+	}
 	inWindow := c.inWindow()
 	if !inWindow {
 		if err := c.complete(ctx); err != nil {
 			return store.Passcard{}, err
 		}
 	}
-	busy := func() { c.s.step("", "waiting", "another run for this account goes first") }
-	unlock, err := c.d.passcards.lock(ctx, c.req.Registry+" "+strings.ToLower(c.req.Username), busy)
+	unlock, err := c.d.passcards.lock(ctx, c.req.Registry+" "+strings.ToLower(c.req.Username), c.busy)
 	if err != nil {
 		return store.Passcard{}, err
 	}
 	defer unlock()
-	p, err := c.st.PasscardByAccount(ctx, c.req.Registry, c.req.Username)
-	if err == nil { // its rotations wait, and so does this for them
-		if unlock, err = c.d.passcards.lock(ctx, p.ID, busy); err != nil {
-			return store.Passcard{}, err
-		}
-		defer c.d.kick()
-		defer unlock()
-	} else if !errors.Is(err, store.ErrNotFound) {
+	p, release, err := c.claim(ctx, c.req.Username)
+	if err != nil {
 		return store.Passcard{}, err
 	}
+	defer func() { release() }()
 	if err := c.known(ctx, p); err != nil {
 		return store.Passcard{}, err
 	}
 
 	var draft draftKeeper
-	tell := func(name, text string) { c.s.step("", name, text) }
+	username, err := c.signIn(ctx, inWindow, &draft)
+	if err != nil {
+		return store.Passcard{}, err
+	}
+	if p.ID == "" { // only npm has told whose account it is
+		if p, release, err = c.claim(ctx, username); err != nil {
+			return store.Passcard{}, err
+		}
+	}
+	if err := c.settleWay(ctx, p); err != nil {
+		return store.Passcard{}, err
+	}
+	if inWindow {
+		c.req.Username = username
+		if err := c.recall(ctx); err != nil {
+			return store.Passcard{}, err
+		}
+	}
+	// npm has said yes: from here on the caller going away changes nothing.
+	return c.keep(context.WithoutCancel(ctx), p, username, &draft)
+}
+
+func (c *connection) busy() { c.s.step("", "waiting", "another run for this account goes first") }
+
+// claim finds the passcard of an account and keeps others from it until it is
+// released: its rotations wait, and so does this for them. Where there is none,
+// it returns one without an ID.
+func (c *connection) claim(ctx context.Context, username string) (p store.Passcard, release func(), err error) {
+	p, err = c.st.PasscardByAccount(ctx, c.req.Registry, username)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Passcard{Registry: c.req.Registry, Username: username}, func() {}, nil
+	}
+	if err != nil {
+		return p, func() {}, err
+	}
+	unlock, err := c.d.passcards.lock(ctx, p.ID, c.busy)
+	if err != nil {
+		return p, func() {}, err
+	}
+	return p, func() { unlock(); c.d.kick() }, nil
+}
+
+// signIn signs in by the way that was chosen, and leaves in draft what is to be
+// kept. It returns the account's name by npm's word.
+func (c *connection) signIn(ctx context.Context, inWindow bool, draft *draftKeeper) (username string, err error) {
 	cfg := npm.Config{
 		Registry:   c.req.Registry,
 		Username:   c.req.Username,
@@ -156,24 +203,21 @@ func (c *connection) run(ctx context.Context) (store.Passcard, error) {
 		Passkey:    c.req.Passkey,
 		Terminal:   c.req.Terminal,
 	}
-	if inWindow {
-		cfg.Pages = c.d.window(c.display, &draft, c.s.gone, tell)
+	who := presence{ask: c.asker(), gone: c.s.gone, tell: func(name, text string) { c.s.step("", name, text) }}
+	switch {
+	case c.via == ipc.ViaWebsite && inWindow:
+		return c.signInAtSite(ctx, cfg, draft, who)
+	case c.via == ipc.ViaWebsite:
+		return c.signInBySite(ctx, cfg, draft, who)
+	case inWindow:
+		cfg.Pages = c.d.window(c.display, draft, c.s.gone, who.tell)
 	}
-	acct, err := c.d.account(cfg, &draft, c.asker(), tell)
+	acct, err := c.d.registry(cfg, draft, who)
 	if err != nil {
-		return store.Passcard{}, err
+		return "", err
 	}
-	if err := acct.SignIn(ctx); err != nil {
-		return store.Passcard{}, err
-	}
-	if inWindow {
-		c.req.Username = acct.Username()
-		if err := c.recall(ctx); err != nil {
-			return store.Passcard{}, err
-		}
-	}
-	// npm has said yes: from here on the caller going away changes nothing.
-	return c.keep(context.WithoutCancel(ctx), acct.Username(), &draft)
+	err = acct.SignIn(ctx)
+	return acct.Username(), err
 }
 
 // known looks at what there is before npm is asked: the name must be free, and
@@ -229,7 +273,7 @@ func (c *connection) complete(ctx context.Context) error {
 	if ask == nil {
 		return &ipc.Error{Code: ipc.CodeNeedsApproval, Message: "npm's password is needed, and nobody is there to type it", Hint: "name its file: --password-file F"}
 	}
-	if err := c.askPassword(ctx, ask); err != nil || remembers(&c.req, store.KindPassword) {
+	if err := c.askPassword(ctx, ask); err != nil || remembers(&c.req, store.KindPassword) || c.via == ipc.ViaWebsite {
 		return err
 	}
 	return c.askRecall(ctx, ask)
@@ -253,7 +297,7 @@ func (c *connection) askRecall(ctx context.Context, ask asker) error {
 // is to be kept.
 func (c *connection) recall(ctx context.Context) error {
 	ask := c.asker()
-	if ask == nil {
+	if ask == nil || c.via == ipc.ViaWebsite && !remembers(&c.req, store.KindPassword) {
 		return nil
 	}
 	if !remembers(&c.req, store.KindPassword) {
@@ -262,51 +306,4 @@ func (c *connection) recall(ctx context.Context) error {
 		}
 	}
 	return c.askPassword(ctx, ask)
-}
-
-// keep makes the passcard, or renews the one that the account has already, and
-// seals what npm gave and what the user wants remembered, all or nothing.
-func (c *connection) keep(ctx context.Context, username string, draft *draftKeeper) (store.Passcard, error) {
-	p, err := c.st.PasscardByAccount(ctx, c.req.Registry, username)
-	if errors.Is(err, store.ErrNotFound) {
-		p, err = store.Passcard{Registry: c.req.Registry, Username: username, Via: ipc.ViaRegistry}, nil
-	}
-	if err != nil {
-		return p, err
-	}
-	if c.req.Name != "" {
-		p.Name = c.req.Name
-	}
-	secrets, err := c.secrets(ctx, p.ID, draft)
-	if err != nil {
-		return p, err
-	}
-	return c.st.Connect(ctx, p, secrets)
-}
-
-// secrets is what is to be kept: npm's sessions, what the user wants remembered,
-// and in place of what was kept before what npm has just taken.
-func (c *connection) secrets(ctx context.Context, passcard string, draft *draftKeeper) (map[store.Kind]secret.Text, error) {
-	all := map[store.Kind]secret.Text{
-		store.KindSession:  draft.kept[store.KindSession],
-		store.KindCookies:  draft.kept[store.KindCookies],
-		store.KindPassword: c.req.Password.Text,
-		store.KindTOTP:     c.req.TOTPSecret.Text,
-	}
-	if c.req.Passkey != nil {
-		b, err := json.Marshal(c.req.Passkey) // npm.Account has moved its sign count on
-		if err != nil {
-			return nil, fmt.Errorf("keep the passkey: %w", err)
-		}
-		all[store.KindPasskey] = secret.New(string(b))
-	}
-	kept, err := c.st.Kinds(ctx, passcard)
-	if err != nil {
-		return nil, err
-	}
-	maps.DeleteFunc(all, func(k store.Kind, v secret.Text) bool {
-		wanted := k == store.KindSession || k == store.KindCookies || remembers(&c.req, k) || slices.Contains(kept, k)
-		return !wanted || v.IsZero()
-	})
-	return all, nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"rotd/daemon/browser"
+	"rotd/daemon/npm"
 	"rotd/daemon/rotate"
 	"rotd/ipc/socket"
 	"rotd/store"
@@ -78,7 +79,8 @@ type Daemon struct {
 	notify    notifier // nil: nobody is told
 	telling   sync.Mutex
 	// unattended is the npm account of a passcard, with nobody there.
-	unattended func(ctx context.Context, st *store.Store, passcard string) (rotate.Account, error)
+	unattended func(ctx context.Context, st *store.Store, passcard string) (npmAccount, error)
+	newWebsite func(npm.WebConfig) (website, error) // npm.NewWeb
 
 	reloaded atomic.Pointer[Settings] // nil: as in cfg
 	said     string                   // to the supervisor; the timer's
@@ -238,7 +240,12 @@ func (d *Daemon) begin(st *store.Store) {
 		Jitter:  rand.Float64,
 		Log:     d.cfg.Log,
 	}
-	d.unattended = d.unattendedAccount
+	d.unattended = func(ctx context.Context, st *store.Store, passcard string) (npmAccount, error) {
+		return d.open(ctx, st, passcard, presence{timer: true})
+	}
+	if d.newWebsite == nil {
+		d.newWebsite = func(c npm.WebConfig) (website, error) { return npm.NewWeb(c) }
+	}
 	d.store.Store(st)
 	d.work.Go(d.schedule)
 	d.work.Go(d.keepLog)

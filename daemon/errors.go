@@ -108,3 +108,11 @@ var defaultHints = map[ipc.Code]string{
 func trouble(e *ipc.Error) store.Trouble {
 	return store.Trouble{Code: string(e.Code), Message: e.Message, Hint: e.Hint}
 }
+
+// wireTrouble is what is shown of it; nil where there is none.
+func wireTrouble(t store.Trouble) *ipc.Error {
+	if t.Code == "" {
+		return nil
+	}
+	return &ipc.Error{Code: ipc.Code(t.Code), Message: t.Message, Hint: t.Hint}
+}

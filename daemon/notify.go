@@ -11,10 +11,12 @@ import (
 )
 
 // Notice is what the user is told of a ROT that has got into trouble, or out of
-// it. A command of --notify reads it as JSON. It never holds a secret.
+// it, or of a passcard that he has to sign in for again. A command of --notify
+// reads it as JSON. It never holds a secret.
 type Notice struct {
-	State    string     `json:"state"` // one of the ipc.State words; ipc.StateOK: it is well again
-	ROT      string     `json:"rot"`   // rot://rot_…
+	State    string     `json:"state"`              // one of the ipc.State words; ipc.StateOK: it is well again
+	ROT      string     `json:"rot,omitempty"`      // rot://rot_…
+	Passcard string     `json:"passcard,omitempty"` // rot://pas_…, in place of a ROT
 	Name     string     `json:"name,omitempty"`
 	Registry string     `json:"registry"`
 	Username string     `json:"username"`
@@ -66,7 +68,10 @@ func (d *Daemon) tellChanges(ctx context.Context) error {
 	for _, r := range rots {
 		told[rotRef(r.ID)] = r
 	}
-	var notices []Notice
+	notices, err := d.tellSignIns(ctx, st, views)
+	if err != nil {
+		return err
+	}
 	for _, v := range views {
 		r := told[v.Ref]
 		if !worthTelling(d.cfg.Now(), r, v) {
@@ -100,6 +105,40 @@ func (d *Daemon) tellChanges(ctx context.Context) error {
 	return nil
 }
 
+// tellSignIns tells of the passcards that a person has to sign in for: once,
+// however many ROTs each has, and again where the end of a token comes near.
+func (d *Daemon) tellSignIns(ctx context.Context, st *store.Store, views []ipc.ROT) ([]Notice, error) {
+	passcards, err := st.Passcards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var notices []Notice
+	for _, p := range passcards {
+		ref := passcardRef(p.ID)
+		// The first of its tokens to end; one that nobody serves is nobody's loss.
+		var first *ipc.ROT
+		for i, v := range views {
+			if v.Passcard == ref && v.Generation > 0 && (first == nil || v.Expires != nil && (first.Expires == nil || v.Expires.Before(*first.Expires))) {
+				first = &views[i]
+			}
+		}
+		now := d.cfg.Now()
+		if p.Trouble.Code == "" || first == nil || !p.NotifiedAt.IsZero() && !nagging(now, p.NotifiedAt, *first) {
+			continue
+		}
+		if err := st.NotePasscardNotified(ctx, p.ID, now); err != nil {
+			return nil, err
+		}
+		n := Notice{
+			State: ipc.StateNeedsSignIn, Passcard: ref, Name: p.Name, Registry: p.Registry, Username: p.Username,
+			Expires: first.Expires, Error: wireTrouble(p.Trouble), Title: "rotd: npm wants " + p.Username + " to sign in again",
+		}
+		n.Text = strings.Join(append([]string{p.Trouble.Message, "run: rot approve " + calledOr(p.Name, ref)}, expiryText(n.Expires)...), "\n")
+		notices = append(notices, n)
+	}
+	return notices, nil
+}
+
 // worthTelling decides whether to tell of a ROT: when its state is another than
 // was told last, and again where its token's end comes near.
 func worthTelling(now time.Time, r store.ROT, v ipc.ROT) bool {
@@ -115,10 +154,16 @@ func worthTelling(now time.Time, r store.ROT, v ipc.ROT) bool {
 		return false // whoever made it was there
 	case r.Notified != v.State:
 		return true
-	case r.Schedule.Paused || v.Expires == nil || v.Expires.Sub(now) > nagFrom:
+	}
+	return nagging(now, r.NotifiedAt, v)
+}
+
+// nagging reports whether it is time to tell of a trouble that lasts.
+func nagging(now, told time.Time, v ipc.ROT) bool {
+	if v.Schedule.Off || v.Expires == nil || v.Expires.Sub(now) > nagFrom {
 		return false
 	}
-	return now.Sub(r.NotifiedAt).Abs() >= nagEvery // a clock may have been set
+	return now.Sub(told).Abs() >= nagEvery // a clock may have been set
 }
 
 func (d *Daemon) noticeOf(v ipc.ROT) Notice {
@@ -126,10 +171,7 @@ func (d *Daemon) noticeOf(v ipc.ROT) Notice {
 		State: v.State, ROT: v.Ref, Name: v.Name, Registry: v.Registry, Username: v.Username,
 		Expires: v.Expires, Next: v.Next, Error: v.LastError,
 	}
-	name := v.Name
-	if name == "" {
-		name = v.Ref
-	}
+	name := calledOr(v.Name, v.Ref)
 	var text []string
 	if v.LastError != nil {
 		text = append(text, v.LastError.Message)
@@ -158,10 +200,26 @@ func (d *Daemon) noticeOf(v ipc.ROT) Notice {
 		n.Title = "the token of " + name + " has expired"
 		text = append(text, "run: rot rotate "+name)
 	}
-	if v.Expires != nil && v.State != ipc.StateOK {
-		text = append(text, "expiry: "+v.Expires.Local().Format("2006-01-02 15:04 MST"))
+	if v.State != ipc.StateOK {
+		text = append(text, expiryText(v.Expires)...)
 	}
 	n.Title = "rotd: " + n.Title
 	n.Text = strings.Join(text, "\n")
 	return n
+}
+
+// calledOr is the name, or the reference of what has none.
+func calledOr(name, ref string) string {
+	if name == "" {
+		return ref
+	}
+	return name
+}
+
+// expiryText says when a token ends, if it does.
+func expiryText(at *time.Time) []string {
+	if at == nil {
+		return nil
+	}
+	return []string{"expiry: " + at.Local().Format("2006-01-02 15:04 MST")}
 }

@@ -33,7 +33,7 @@ func notifyCommand(argv []string, dir string) notifier {
 				Command: argv, Dir: dir, Limit: notifyLimit,
 				Stdin: secret.New(string(b) + "\n"),
 				Env: []string{
-					"ROT_REF=" + n.ROT, "ROT_NAME=" + n.Name, "ROT_STATE=" + n.State, "ROT_EXPIRES=" + expires,
+					"ROT_REF=" + n.ROT + n.Passcard, "ROT_NAME=" + n.Name, "ROT_STATE=" + n.State, "ROT_EXPIRES=" + expires,
 					"ROT_TITLE=" + n.Title, "ROT_TEXT=" + n.Text,
 				},
 			})

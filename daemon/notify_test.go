@@ -73,14 +73,15 @@ func TestWorthTelling(t *testing.T) {
 		{what: "it has expired and was turned off", state: ipc.StateExpired, told: ipc.StateExpired, ago: day, expires: in(-day), paused: true},
 		{what: "well again", state: ipc.StateOK, told: ipc.StateFailing, want: true},
 		{what: "it is at work", state: ipc.StateRotating, told: ipc.StateFailing},
+		{what: "npm's session has ended, which is told of the passcard", state: ipc.StateNeedsSignIn},
 		{what: "the first rotation failed", state: ipc.StateNeedsApproval, first: true},
 		{what: "none yet", state: ipc.StateEmpty, first: true},
 	} {
-		r := store.ROT{Notified: c.told, NotifiedAt: now.Add(-c.ago), Schedule: store.Schedule{Paused: c.paused}, Current: 1}
+		r := store.ROT{Notified: c.told, NotifiedAt: now.Add(-c.ago), Current: 1}
 		if c.first {
 			r.Current = 0
 		}
-		if got := worthTelling(now, r, ipc.ROT{State: c.state, Expires: c.expires}); got != c.want {
+		if got := worthTelling(now, r, ipc.ROT{State: c.state, Expires: c.expires, Schedule: ipc.Schedule{Off: c.paused}}); got != c.want {
 			t.Errorf("%s: %v", c.what, got)
 		}
 	}

@@ -58,7 +58,7 @@ func (d *Daemon) postPasskey(r *http.Request, st *store.Store, out *reply) error
 	}
 	d.cfg.Log.Info("a software security key was added", "passcard", p.ID)
 	d.note(context.WithoutCancel(ctx), store.LogEntry{Kind: store.LogPasskey, Passcard: p.ID, UID: uidOf(r), Detail: "added"})
-	if err := d.revive(d.stop, st, p.ID); err != nil {
+	if err := d.revive(d.stop, st, p.ID, forPerson); err != nil {
 		d.cfg.Log.Error("what waits for a person is not tried again", "passcard", p.ID, "err", err)
 	}
 	s.send(ipc.Event{Result: &ipc.Result{Passcard: passcardRef(p.ID), Username: p.Username}})

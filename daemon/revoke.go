@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"rotd/daemon/npm"
+	"rotd/daemon/rotate"
 	"rotd/ipc"
 	"rotd/store"
 )
@@ -45,7 +45,7 @@ func (d *Daemon) postRevocation(r *http.Request, st *store.Store, out *reply) er
 		ask = s.ask
 	}
 	why := make(map[string]error)
-	err = d.withPasscard(d.stop, st, passcard, ask, s.step, func(acct *npm.Account) error {
+	err = d.withPasscard(d.stop, st, passcard, ask, s.step, func(acct npmAccount) error {
 		for _, id := range ids {
 			why[id] = d.withdraw(d.stop, st, acct, id, s.step)
 		}
@@ -68,7 +68,7 @@ func (d *Daemon) postRevocation(r *http.Request, st *store.Store, out *reply) er
 func stillOpen(id string, err error) *ipc.Error {
 	wire := *toWire(err)
 	if wire.Code.Exit() == ipc.ExitPerson {
-		wire.Hint = approveHint(id)
+		wire.Hint = personHint(wire.Code, rotRef(id))
 	}
 	return &wire
 }
@@ -91,24 +91,25 @@ func meant(ctx context.Context, st *store.Store, ref string) (passcard string, i
 }
 
 // withPasscard runs f with the passcard's npm account, and alone with it.
-func (d *Daemon) withPasscard(ctx context.Context, st *store.Store, passcard string, ask asker, tell teller, f func(*npm.Account) error) error {
+func (d *Daemon) withPasscard(ctx context.Context, st *store.Store, passcard string, ask asker, tell teller, f func(npmAccount) error) error {
 	unlock, err := d.passcards.lock(ctx, passcard, func() { tell("", "waiting", "another run for this passcard goes first") })
 	if err != nil {
 		return err
 	}
 	defer d.kick() // after the unlock: the timer left alone what was in use
 	defer unlock()
-	acct, err := d.passcardAccount(ctx, st, passcard, ask, func(name, text string) { tell("", name, text) })
+	acct, err := d.open(ctx, st, passcard, presence{ask: ask, tell: func(name, text string) { tell("", name, text) }})
 	if err != nil {
 		return err
 	}
+	defer d.closeAccount(ctx, acct)
 	return f(acct)
 }
 
 // withdraw has npm revoke what a withdrawn ROT served. The caller is alone with
 // the passcard. A rotation that had just begun when the ROT was withdrawn may
 // have given it a new value since, which stays.
-func (d *Daemon) withdraw(ctx context.Context, st *store.Store, acct *npm.Account, id string, tell teller) error {
+func (d *Daemon) withdraw(ctx context.Context, st *store.Store, acct rotate.Account, id string, tell teller) error {
 	rot, err := st.ROT(ctx, id)
 	if err != nil {
 		return err
@@ -216,7 +217,7 @@ func (m *removal) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = m.d.withPasscard(ctx, m.st, passcard, m.ask, m.tell, func(acct *npm.Account) error {
+	err = m.d.withPasscard(ctx, m.st, passcard, m.ask, m.tell, func(acct npmAccount) error {
 		_, ids, err := meant(ctx, m.st, m.found.ID) // now that nobody changes them
 		if err != nil {
 			return err
@@ -241,7 +242,7 @@ func (m *removal) run(ctx context.Context) error {
 
 // revokeAll stops serving the ROTs and has npm revoke what it can of them. The
 // error is that of the first that is not to be forgotten.
-func (m *removal) revokeAll(ctx context.Context, acct *npm.Account, ids []string) (first error) {
+func (m *removal) revokeAll(ctx context.Context, acct rotate.Account, ids []string) (first error) {
 	for _, id := range ids {
 		if err := m.st.Withdraw(ctx, id, m.by); err != nil {
 			return err
@@ -260,7 +261,7 @@ func (m *removal) revokeAll(ctx context.Context, acct *npm.Account, ids []string
 // revoke has npm revoke every value of a withdrawn ROT. Where npm does not confirm it, the
 // ROT is not to be forgotten, as nothing else would know of the token; or it is,
 // and the tokens that may live on are named.
-func (m *removal) revoke(ctx context.Context, acct *npm.Account, id string) error {
+func (m *removal) revoke(ctx context.Context, acct rotate.Account, id string) error {
 	err := m.d.withdraw(ctx, m.st, acct, id, m.tell)
 	if err == nil || ctx.Err() != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"rotd/daemon/browser"
-	"rotd/daemon/npm"
 	"rotd/daemon/rotate"
 	"rotd/ipc"
 	"rotd/store"
@@ -135,10 +134,12 @@ func (d *Daemon) rotateAll(ctx context.Context, st *store.Store, passcard string
 	}
 	defer d.kick() // after the unlock: the timer left alone what was in use
 	defer unlock()
-	acct, err := d.passcardAccount(ctx, st, passcard, ask, func(name, text string) { tell("", name, text) })
+	// Whoever runs rot rotate sits at a terminal: codes are asked for there.
+	acct, err := d.open(ctx, st, passcard, presence{ask: ask, tell: func(name, text string) { tell("", name, text) }})
 	if err != nil {
 		return nil, err
 	}
+	defer d.closeAccount(ctx, acct)
 	done := d.rotateEach(ctx, st, acct, ids, shape, tell)
 	if ask == nil || slices.ContainsFunc(done, func(r ipc.Rotation) bool { return r.Error != nil }) {
 		return done, nil
@@ -172,7 +173,7 @@ func (d *Daemon) rotateEach(ctx context.Context, st *store.Store, acct rotate.Ac
 		if err != nil {
 			wire := *toWire(err)
 			if wire.Code.Exit() == ipc.ExitPerson && !errors.Is(err, browser.ErrFailed) { // which has its own
-				wire.Hint = approveHint(id)
+				wire.Hint = personHint(wire.Code, rotRef(id))
 			}
 			d.cfg.Log.Warn("rotation failed", "rot", id, "code", wire.Code, "err", err)
 			if ofPasscard(wire.Code) || ctx.Err() != nil {
@@ -197,16 +198,6 @@ func waitingOf(ctx context.Context, st *store.Store, passcard string) (ids []str
 		}
 	}
 	return ids, err
-}
-
-// passcardAccount is the npm account behind a passcard.
-func (d *Daemon) passcardAccount(ctx context.Context, st *store.Store, id string, ask asker, tell func(name, text string)) (*npm.Account, error) {
-	p, err := st.Passcard(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	// Whoever runs rot rotate sits at a terminal: codes are asked for there.
-	return d.account(npm.Config{Registry: p.Registry, Username: p.Username, Terminal: ask != nil}, storeKeeper{st, p.ID}, ask, tell)
 }
 
 // rotateOne rotates one ROT. The caller holds the passcard's lock.

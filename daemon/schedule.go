@@ -70,6 +70,7 @@ func (d *Daemon) kick() {
 type duty struct {
 	settle []string // ROTs with unfinished generations, or deliveries that are behind
 	rotate []string
+	check  bool // the session has not been looked at for long
 }
 
 // due collects what is due now, by passcard, and the time at which something
@@ -113,7 +114,9 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 		return nil, next, err
 	}
 	var near []store.ROT
+	inUse := make(map[string]bool)
 	for _, r := range rots {
+		inUse[r.Passcard] = inUse[r.Passcard] || r.Current > 0 && !r.Schedule.Paused
 		if d.running.has(r.ID) {
 			continue
 		}
@@ -144,6 +147,23 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 	for _, r := range near {
 		if w := work[r.Passcard]; w != nil && len(w.rotate) > 0 && isSoon(now, r) {
 			w.rotate = append(w.rotate, r.ID)
+		}
+	}
+	passcards, err := st.Passcards(ctx)
+	if err != nil {
+		return nil, next, err
+	}
+	for _, p := range passcards {
+		at := checkAt(p, now)
+		if held := d.held.at(p.ID, now); held.After(at) {
+			at = held
+		}
+		switch {
+		case at.IsZero() || !inUse[p.ID]:
+		case now.Before(at):
+			later(at)
+		default:
+			of(p.ID).check = true
 		}
 	}
 	return work, next, nil
@@ -218,8 +238,10 @@ func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 		for _, id := range w.settle {
 			d.settles.note(id, now, toWire(err), 0)
 		}
+		d.held.wait(passcard, now, now.Add(time.Minute))
 		return
 	}
+	defer d.closeAccount(ctx, acct)
 	for _, id := range w.settle {
 		d.settle(ctx, st, acct, id)
 	}
@@ -232,6 +254,9 @@ func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 		}
 	}
 	d.rotateEach(ctx, st, acct, due, nil, func(string, string, string) {})
+	if w.check {
+		d.checkSession(ctx, acct)
+	}
 }
 
 // settle brings what is unfinished of a ROT to its end, or decides when to try

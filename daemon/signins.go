@@ -1,14 +1,11 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"time"
 
 	"rotd/daemon/npm"
-	"rotd/daemon/rotate"
-	"rotd/store"
 )
 
 // signInPause is the least between two sign-ins of one account with nobody
@@ -44,18 +41,4 @@ func (s *signIns) begin(registry, username string, now time.Time, person bool) e
 	}
 	s.last[account] = now
 	return nil
-}
-
-// unattendedAccount is the npm account behind a passcard with nobody there to
-// be asked.
-func (d *Daemon) unattendedAccount(ctx context.Context, st *store.Store, id string) (rotate.Account, error) {
-	p, err := st.Passcard(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	cfg := npm.Config{
-		Registry: p.Registry, Username: p.Username,
-		MaySignIn: func() error { return d.signIns.begin(p.Registry, p.Username, d.cfg.Now(), false) },
-	}
-	return d.account(cfg, storeKeeper{st, p.ID}, nil, func(string, string) {})
 }

@@ -79,8 +79,9 @@ func (d *Daemon) endOf(ctx context.Context, st *store.Store, rot store.ROT) time
 	return rotate.Expiry(d.cfg.Now(), served(rot, current))
 }
 
-// revive makes what waited for a person go on: the passcard was connected anew.
-func (d *Daemon) revive(ctx context.Context, st *store.Store, passcard string) error {
+// revive makes go on what has waited for a person with the troubles that are
+// mended: the passcard was connected anew.
+func (d *Daemon) revive(ctx context.Context, st *store.Store, passcard string, mended func(ipc.Code) bool) error {
 	rots, err := st.ROTsOf(ctx, passcard)
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (d *Daemon) revive(ctx context.Context, st *store.Store, passcard string) e
 	for _, r := range rots {
 		d.settles.release(r.ID)
 		d.held.release(r.ID)
-		if r.Current > 0 && r.Next.IsZero() && !r.Schedule.Paused && forPerson(ipc.Code(r.Trouble.Code)) {
+		if r.Current > 0 && r.Next.IsZero() && !r.Schedule.Paused && mended(ipc.Code(r.Trouble.Code)) {
 			if err := st.SetNext(ctx, r.ID, d.cfg.Now()); err != nil {
 				return err
 			}

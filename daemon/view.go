@@ -46,7 +46,12 @@ func (d *Daemon) passcardViews(ctx context.Context, st *store.Store) ([]ipc.Pass
 		}
 		v := ipc.Passcard{
 			Ref: passcardRef(p.ID), Name: p.Name, Registry: p.Registry, Username: p.Username,
-			Via: p.Via, ROTs: refs[p.ID], Created: p.Created.UTC(),
+			Via: p.Via, ROTs: refs[p.ID], Created: p.Created.UTC(), Trouble: wireTrouble(p.Trouble),
+		}
+		if p.Via == ipc.ViaWebsite {
+			if v.Site, err = npm.ParseSite(p.Site, p.Registry); err != nil {
+				return nil, err
+			}
 		}
 		if v.ROTs == nil {
 			v.ROTs = []string{}
@@ -119,8 +124,8 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 			v.TokenName, v.Created, v.Expires = g.TokenName, timeOrNil(g.Created), timeOrNil(rotate.Expiry(d.cfg.Now(), g))
 		}
 	}
-	if r.Trouble.Code != "" {
-		v.LastError = &ipc.Error{Code: ipc.Code(r.Trouble.Code), Message: r.Trouble.Message, Hint: r.Trouble.Hint}
+	if v.LastError = wireTrouble(p.Trouble); v.LastError == nil {
+		v.LastError = wireTrouble(r.Trouble)
 	}
 	if v.LastError == nil {
 		if why := d.settles.waitsForPerson(r.ID); why != nil {
@@ -129,17 +134,19 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 			v.LastError = &of
 		}
 	}
-	v.State = d.rotState(r, v)
+	v.State = d.rotState(r, p, v)
 	v.Schedule = wireSchedule(r.Schedule)
 	v.ExpiresBeforeNext = v.Expires != nil && v.State != ipc.StateExpired && (v.Next == nil || v.Expires.Before(*v.Next))
 	return v
 }
 
 // rotState sums a ROT up in one of the ipc.State words.
-func (d *Daemon) rotState(r store.ROT, v ipc.ROT) string {
+func (d *Daemon) rotState(r store.ROT, p store.Passcard, v ipc.ROT) string {
 	switch {
 	case d.running.has(r.ID):
 		return ipc.StateRotating
+	case p.Trouble.Code != "", v.LastError != nil && v.LastError.Code == ipc.CodeNeedsSignIn:
+		return ipc.StateNeedsSignIn
 	case v.LastError != nil && v.LastError.Code.Exit() == ipc.ExitPerson:
 		return ipc.StateNeedsApproval
 	case r.Current == 0:

@@ -23,10 +23,14 @@ npm is content, and one check serves everything due for the account. Without a
 display, or with --terminal, the code is asked for here. So is the password,
 which npm wants with every new token, unless rotd keeps it.
 
+It is the same where npm has ended the session of an account that goes by the
+website (needs sign-in): you sign in again, and what has waited goes on.
+
 A window that is closed, or left alone for ten minutes, changes nothing.
 
   --terminal     no window
-  --json         a line for each ROT: {"rot","generation","expires"}
+  --json         a line for each ROT: {"rot","generation","expires"},
+                 {"rot","revoked_old"}, or {"signed_in":"rot://pas_…"}
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
 `,
 }
@@ -56,20 +60,29 @@ func runApprove(ctx context.Context, c *call, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, rot := range result.Settled {
-		if c.json {
-			err = c.printJSON(map[string]any{"rot": rot, "revoked_old": true})
-		} else {
-			c.done("revoked the old token of " + rot)
-		}
-		if err != nil {
+	for _, passcard := range result.SignedIn {
+		if err := c.tellDone(map[string]any{"signed_in": passcard}, "signed in again: "+passcard); err != nil {
 			return err
 		}
 	}
-	if len(result.Settled)+len(result.Rotations) == 0 {
+	for _, rot := range result.Settled {
+		if err := c.tellDone(map[string]any{"rot": rot, "revoked_old": true}, "revoked the old token of "+rot); err != nil {
+			return err
+		}
+	}
+	if len(result.SignedIn)+len(result.Settled)+len(result.Rotations) == 0 {
 		c.note("rot: nothing waits for you")
 	}
 	return c.showRotations(result.Rotations)
+}
+
+// tellDone says that something is done, in the form that the user asked for.
+func (c *call) tellDone(fields map[string]any, line string) error {
+	if c.json {
+		return c.printJSON(fields)
+	}
+	c.done(line)
+	return nil
 }
 
 // display is the user's, nil where a window cannot be opened.

@@ -23,6 +23,7 @@ rot connect npm --registry http://localhost:4873
 rot connect npm --username ada --password-file pw.txt \
     --totp-secret-file totp.txt --remember password,totp --json
 pass npm | rot connect npm --username ada --password-file - --remember password
+rot connect npm --via website
 
 usage: rot connect npm [flags]
 
@@ -34,6 +35,13 @@ Where you have a display, npm's own page opens in a browser window: sign in
 there. With --terminal, a password file, or no display rotd asks for what the
 flags do not say; in a script rot ends with status 6 and names the flag.
 
+There are two ways to npm. By the registry's API, the usual one, npm wants the
+password with every new token. By the website rotd operates npm's settings pages
+for you, in a Chromium of its own: it keeps npm's session and no password. npm's
+terms of use let software use the public API, and forbid automating the website
+with a program that is not a web browser, and getting around its restrictions:
+whether they allow this way is yours to judge. rotd asks once.
+
   --username U           the npm user name, not the e-mail address
   --password-file F      the file with the password; - is the standard input
   --totp-secret-file F   the file with the authenticator's secret: base32, or
@@ -43,6 +51,10 @@ flags do not say; in a script rot ends with status 6 and names the flag.
                          "signCount","isResidentCredential"}
   --remember WHAT,…      what rotd keeps, sealed, to rotate without you:
                          password, totp, passkey
+  --via WAY              registry or website; else that of the passcard which is
+                         renewed, or registry
+  --site URL             the website, where it is not the registry's own
+  --accept-terms         you have read the above of npm's terms, and say yes
   --terminal             ask here rather than in a browser window
   --registry URL         another registry than npm's public one
   --name NAME            a name for the passcard, usable as a reference
@@ -65,6 +77,9 @@ func runConnect(ctx context.Context, c *call, args []string) error {
 	fs.StringVar(&req.Username, "username", "", "")
 	fs.StringVar(&req.Name, "name", "", "")
 	fs.StringSliceVar(&req.Remember, "remember", nil, "")
+	fs.StringVar(&req.Via, "via", "", "")
+	fs.StringVar(&req.Site, "site", "", "")
+	fs.BoolVar(&req.AcceptTerms, "accept-terms", false, "")
 	fs.BoolVar(&req.Terminal, "terminal", false, "")
 	fs.StringVar(&password, "password-file", "", "")
 	fs.StringVar(&totp, "totp-secret-file", "", "")
@@ -101,6 +116,9 @@ func runConnect(ctx context.Context, c *call, args []string) error {
 		return c.printJSON(map[string]string{"passcard": result.Passcard})
 	}
 	c.done("connected " + result.Passcard)
+	for _, what := range result.Forgotten {
+		c.note("rot: the " + what + " that was kept is forgotten: this way does without")
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"rotd/ipc"
@@ -59,6 +60,8 @@ func insteadOf(kind string) string {
 		return "connect again with the password's file, and let rotd keep it: rot connect npm --password-file F --remember password" + alone
 	case ipc.AskOTP:
 		return "connect again with the authenticator's secret, and let rotd keep it: rot connect npm --totp-secret-file F --remember totp" + alone
+	case ipc.AskTerms:
+		return "say it beforehand: --accept-terms" + alone
 	case ipc.AskRecall:
 		return "say what may be kept: --remember password" + alone
 	default:
@@ -69,7 +72,7 @@ func insteadOf(kind string) string {
 // askPerson asks until there is an answer.
 func askPerson(ctx context.Context, q *ipc.Question, person *terminal) (string, error) {
 	prompt := clean(q.Text)
-	if q.Kind == ipc.AskRecall || q.Kind == ipc.AskRemove || q.Kind == ipc.AskReplace {
+	if slices.Contains([]string{ipc.AskRecall, ipc.AskRemove, ipc.AskReplace, ipc.AskTerms}, q.Kind) {
 		return askYesNo(ctx, prompt, person)
 	}
 	for {

@@ -57,7 +57,14 @@ func runLs(ctx context.Context, c *call, args []string) error {
 		return nil
 	}
 	for _, p := range all.Passcards {
-		c.print(row(fmt.Sprintf("%s  %s at %s", p.Ref, p.Username, shortRegistry(p.Registry)), p.Name))
+		line := fmt.Sprintf("%s  %s at %s", p.Ref, p.Username, shortRegistry(p.Registry))
+		if p.Via == ipc.ViaWebsite {
+			line += " by the website"
+		}
+		if p.Trouble != nil {
+			line += ", needs sign-in"
+		}
+		c.print(row(line, p.Name))
 		for _, r := range all.ROTs {
 			if r.Passcard == p.Ref {
 				c.print(row(fmt.Sprintf("  %s  %-14s  %-12s", r.Ref, r.State, c.life(r)), r.Name))

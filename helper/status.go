@@ -29,6 +29,7 @@ The states of a ROT:
   failing         the last rotation failed; the old token is served
   not delivered   a delivery failed: the old token stays until it took the new
   needs approval  a person is needed; the old token is served
+  needs sign-in   npm's session has ended: rot approve; the old token is served
   expired         the token is past its life, no newer one could be made
   empty           no rotation has succeeded yet
   revoked         rot revoke ended it; no token until the next rotation
@@ -124,7 +125,7 @@ func (c *call) describe(b *strings.Builder, r ipc.ROT) {
 	}
 	if e := r.LastError; e != nil {
 		tried := ""
-		if r.LastAttempt != nil {
+		if r.LastAttempt != nil && r.State != ipc.StateNeedsSignIn { // which can be seen without an attempt
 			tried = " (" + when(*r.LastAttempt, now) + ")"
 		}
 		fmt.Fprintf(b, "  error   %s%s\n", clean(e.Message), tried)
@@ -170,7 +171,7 @@ func (c *call) paintState(state string) string {
 	switch state {
 	case ipc.StateOK, ipc.StateRotating:
 		return c.paint(green, state)
-	case ipc.StateFailing, ipc.StateUndelivered, ipc.StateNeedsApproval:
+	case ipc.StateFailing, ipc.StateUndelivered, ipc.StateNeedsApproval, ipc.StateNeedsSignIn:
 		return c.paint(yellow, state)
 	default:
 		return c.paint(red, state)

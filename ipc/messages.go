@@ -282,6 +282,8 @@ type Answer struct {
 type Result struct {
 	Passcard  string     `json:"passcard,omitempty"`  // Connect, AddPasskey: rot://pas_…
 	Username  string     `json:"username,omitempty"`  // Connect, AddPasskey
+	Forgotten []string   `json:"forgotten,omitempty"` // Connect: of "password"; kept before, and not any more
+	SignedIn  []string   `json:"signed_in,omitempty"` // Approve: rot://pas_… whose session was ended
 	Rotations []Rotation `json:"rotations,omitempty"` // Rotate, Approve: one for each ROT
 	Settled   []string   `json:"settled,omitempty"`   // Approve: rot://rot_… whose old values are revoked
 
