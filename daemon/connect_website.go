@@ -100,10 +100,7 @@ func (c *connection) agree(ctx context.Context) error {
 
 // signInAtSite has the person sign in on npm's own page, in a window.
 func (c *connection) signInAtSite(ctx context.Context, cfg npm.Config, draft *draftKeeper, who presence) (username string, err error) {
-	site, err := npm.ParseSite(c.req.Site, c.req.Registry)
-	if err != nil {
-		return "", err
-	}
+	site := siteOf(store.Passcard{Registry: c.req.Registry, Site: c.req.Site})
 	w := &npm.SignInWindow{Window: *c.d.window(c.display, draft, who.gone, who.tell), Site: site}
 	username, err = w.SignIn(ctx)
 	if err == nil && username == "" { // npm's addresses have not told it

@@ -49,9 +49,7 @@ func (d *Daemon) passcardViews(ctx context.Context, st *store.Store) ([]ipc.Pass
 			Via: p.Via, ROTs: refs[p.ID], Created: p.Created.UTC(), Trouble: wireTrouble(p.Trouble),
 		}
 		if p.Via == ipc.ViaWebsite {
-			if v.Site, err = npm.ParseSite(p.Site, p.Registry); err != nil {
-				return nil, err
-			}
+			v.Site = siteOf(p)
 		}
 		if v.ROTs == nil {
 			v.ROTs = []string{}
