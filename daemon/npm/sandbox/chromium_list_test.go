@@ -11,22 +11,32 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// revoked is how many tokens were deleted, once it is as many as wanted.
-func (u *surfer) awaitRevoked(want int) {
+// await polls until got is as many as wanted.
+func (u *surfer) await(want int, what string, got func() int) {
 	u.t.Helper()
-	got := 0
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		got = 0
-		for _, token := range u.s.Tokens() {
-			if token.Revoked != nil {
-				got++
-			}
-		}
-		if got == want {
+		if got() == want {
 			return
 		}
 	}
-	u.t.Fatalf("%d tokens are deleted, want %d", got, want)
+	u.t.Fatalf("%d tokens %s, want %d", got(), what, want)
+}
+
+func (u *surfer) awaitTokens(want int) {
+	u.t.Helper()
+	u.await(want, "were made", func() int { return len(u.s.Tokens()) })
+}
+
+func (u *surfer) awaitRevoked(want int) {
+	u.t.Helper()
+	u.await(want, "were deleted", func() (n int) {
+		for _, token := range u.s.Tokens() {
+			if token.Revoked != nil {
+				n++
+			}
+		}
+		return n
+	})
 }
 
 // Each way to delete, with a dialog in the page, with none, and with confirm()

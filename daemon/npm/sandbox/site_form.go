@@ -101,12 +101,17 @@ func (s *Sandbox) formLook() formLook {
 		Bypass: s.switches.BypassBox, MovedSubmit: s.switches.MovedSubmit,
 		OrgsPerms: []permissionLook{{wordNone, wordNone, "No-access"}, {wordRead, wordRead, "Read-only"}, {wordWrite, wordWrite, "Read-and-write"}},
 	}
-	look.Permissions = look.OrgsPerms
+	look.Permissions = slices.Clone(look.OrgsPerms)
 	if look.Generation == 2 { // the ids beside Read-and-write are by analogy
 		look.Permissions = []permissionLook{
 			look.OrgsPerms[0], look.OrgsPerms[1],
 			{wordWrite, "Read and write (publish and stage)", "Read-and-write"},
 			{s.switches.PageStageOnlyValue, wordStage, "Read-and-write-(stage-only)"},
+		}
+	}
+	for _, list := range [][]permissionLook{look.Permissions, look.OrgsPerms} {
+		for i := range list {
+			list[i].Label = s.changedText(list[i].Label)
 		}
 	}
 	if look.Bypass == bypassFactor {

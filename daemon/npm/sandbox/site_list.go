@@ -129,14 +129,14 @@ func (s *Sandbox) tokenDetailsPage(w http.ResponseWriter, r *http.Request, web *
 	s.show(w, r, http.StatusOK, page{
 		Renderer: rendererDetails, Template: "token-details", Title: "npm | Access Token Details",
 		Props: map[string]any{"tokenDetails": details},
-		Look:  tokenLook{t, s.word(t.OrgsPermission)},
+		Look:  tokenLook{t, s.changedText(s.word(t.Permission)), s.changedText(s.word(t.OrgsPermission))},
 	})
 }
 
 // tokenLook is what the details page shows beside its props.
 type tokenLook struct {
 	*granularToken
-	OrgsWord string
+	PackagesWord, OrgsWord string
 }
 
 // postDeleteTokens takes {csrftoken, tokens}: one key or a list of them.

@@ -41,6 +41,9 @@ type keyState struct {
 	UserHandle []byte `json:"user_handle,omitempty"`
 }
 
+// firstKeyName is the name of the key that the account was made with.
+const firstKeyName = "first key"
+
 // keepKeys brings the keys of a state in order: an old file's one key among them, a
 // handle for the account, and a key if the account is to have one and never had.
 func (st *state) keepKeys(wanted bool, now time.Time) error {
@@ -49,7 +52,7 @@ func (st *state) keepKeys(wanted bool, now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("read the security key: %w", err)
 		}
-		old.ID, old.Name, old.Created, old.PublicKey = newUUID(), "Security key", st.Created, public
+		old.ID, old.Name, old.Created, old.PublicKey = newUUID(), firstKeyName, st.Created, public
 		st.Keys, st.UserHandle, old.UserHandle = []*keyState{old}, old.UserHandle, nil
 	}
 	st.Key = nil
@@ -80,7 +83,7 @@ func newKey(now time.Time) (*keyState, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keyState{ID: newUUID(), Name: "Security key", Created: now, CredentialID: make([]byte, 32), PrivateKey: der, PublicKey: public}
+	k := &keyState{ID: newUUID(), Name: firstKeyName, Created: now, CredentialID: make([]byte, 32), PrivateKey: der, PublicKey: public}
 	_, _ = rand.Read(k.CredentialID)
 	return k, nil
 }

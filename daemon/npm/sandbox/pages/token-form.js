@@ -254,13 +254,21 @@ class TokenForm {
     }));
   }
 
+  // permissionText is a permission as the form calls it.
+  permissionText(key) {
+    const value = this.state[key];
+    const item = this.all(`[data-menu="${key}"] [role=menuitemradio]`).find((i) => i.dataset.value === value) ??
+      this.all(`[data-radio="${key}"]`).find((r) => r.value === value)?.nextElementSibling;
+    return item ? item.textContent.toLowerCase() : "";
+  }
+
   renderSummary() {
     const s = this.state;
     const out = (key, text) => { this.find(`[data-out=${key}]`).textContent = text; };
     const some = [...s.selectedScopes, ...s.selectedPackages];
-    out("packages", s.packagesAndScopesPermission.toLowerCase());
+    out("packages", this.permissionText("packagesAndScopesPermission"));
     out("which", s.packagesAndScopesPermission === "No access" ? "0" : s.selectedPackagesAndScopes === "packagesAll" ? "∞" : `${some.length}`);
-    out("orgs", s.orgsPermission.toLowerCase());
+    out("orgs", this.permissionText("orgsPermission"));
     out("names", s.selectedOrgs.join(", "));
     const days = this.days();
     out("expires", days >= 1 ? this.day(days) : "");
