@@ -52,7 +52,7 @@ func (s *Sandbox) pass(r *http.Request, web *webSession, check string, f form) s
 // showCheck shows the page of a check.
 func (s *Sandbox) showCheck(w http.ResponseWriter, r *http.Request, status int, p prompt) {
 	pg := page{Liminal: true, Props: map[string]any{
-		"action":                           p.action(),
+		"action":                           s.action(p),
 		"originalUrl":                      p.original,
 		"errorCount":                       p.web.Errors,
 		"error":                            p.problem,
@@ -69,16 +69,16 @@ func (s *Sandbox) showCheck(w http.ResponseWriter, r *http.Request, status int, 
 		pg.Renderer, pg.Template, pg.Title = "auth/password", "password", "npm | Confirm Password to Continue"
 	case checkOTP:
 		pg.Renderer, pg.Template, pg.Title = "auth/otp", "otp", "npm | Enter a One-time Password"
-		pg.Props["recoveryCodeUrl"] = "/recovery-support/message/recovery-code"
+		pg.Props["recoveryCodeUrl"] = s.switches.RecoveryCodeURL
 		if s.hasCheck(checkWebAuthn) {
-			pg.Props["webAuthnUrl"] = withNext(p.base+"/webauthn", p.next)
+			pg.Props["webAuthnUrl"] = withNext(s.checkPath(p.base, checkWebAuthn), p.next)
 		}
 	case checkEmail:
 		pg.Renderer, pg.Template, pg.Title = "auth/email-otp", "email-otp", "npm | Enter a One-time Password"
 		pg.Props["email"], pg.Props["isNewAccount"] = s.maskedEmail(), false
 	case checkWebAuthn:
 		pg.Renderer, pg.Template, pg.Title = "auth/webauthn-login", "webauthn", "npm | Security Key"
-		pg.Props["recoveryCodeUrl"] = "/recovery-support/message/recovery-code"
+		pg.Props["recoveryCodeUrl"] = s.switches.RecoveryCodeURL
 		pg.Props["publicKeyCredentialRequestOptions"] = s.requestOptions(p.web)
 		if s.hasCheck(checkOTP) {
 			pg.Props["totpUrl"] = withNext(p.base+"/otp", p.next)
@@ -91,11 +91,20 @@ func (s *Sandbox) showCheck(w http.ResponseWriter, r *http.Request, status int, 
 }
 
 // action is where the page's form goes.
-func (p prompt) action() string {
+func (s *Sandbox) action(p prompt) string {
 	if p.inPlace {
 		return "/escalate"
 	}
-	return withNext(p.base+"/"+p.check, p.next)
+	return withNext(s.checkPath(p.base, p.check), p.next)
+}
+
+// checkPath is the page of a check. That of the security key at sign-in was
+// never seen.
+func (s *Sandbox) checkPath(base, check string) string {
+	if base == "/login" && check == checkWebAuthn {
+		check = s.switches.KeyLoginPage
+	}
+	return base + "/" + check
 }
 
 // inPlace makes the page the prompt of A.4: one page with a form for each way,

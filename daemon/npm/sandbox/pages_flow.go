@@ -3,6 +3,7 @@ package sandbox
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ const cooldownLife = 5 * time.Minute
 // person to sign in, a signed-in one to the check, and ends on the success page.
 func (s *Sandbox) flowPage(kind string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		f := s.flow(r.PathValue("id"), kind)
+		f := s.flow(path.Base(r.URL.Path), kind)
 		if f == nil {
 			s.nothingHere(w, r)
 			return

@@ -45,6 +45,8 @@ func (s *Sandbox) postLogin(w http.ResponseWriter, r *http.Request) {
 		s.showLogin(w, r, s.switches.PageErrorStatus, next, username, field, problem)
 	}
 	switch {
+	case s.switches.PageLockedText != "":
+		again("password", s.switches.PageLockedText)
 	case strings.Contains(username, "@"):
 		again("username", "Username cannot include @. Please provide a username, not an email address.")
 	case f.get("password") == "":
@@ -60,7 +62,7 @@ func (s *Sandbox) postLogin(w http.ResponseWriter, r *http.Request) {
 		if check == checkEmail {
 			s.mailCode()
 		}
-		redirect(w, r, withNext("/login/"+check, next))
+		redirect(w, r, withNext(s.checkPath("/login", check), next))
 	}
 }
 
@@ -125,6 +127,24 @@ func (s *Sandbox) postLoginFactor(check string) http.HandlerFunc {
 		web.SignedIn = s.now()
 		redirect(w, r, next)
 	}
+}
+
+// loginStepPage is the page of the security key, whatever its name is, or one
+// that shows a one-time password (B.4).
+func (s *Sandbox) loginStepPage(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("step") == s.switches.KeyLoginPage {
+		s.loginFactorPage(checkWebAuthn)(w, r)
+		return
+	}
+	s.flowPage(flowShown)(w, r)
+}
+
+func (s *Sandbox) postLoginStep(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("step") == s.switches.KeyLoginPage {
+		s.postLoginFactor(checkWebAuthn)(w, r)
+		return
+	}
+	s.nothingHere(w, r)
 }
 
 // logoutPage signs out and goes to the landing page.

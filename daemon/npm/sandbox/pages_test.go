@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"rotd/daemon/npm/sandbox"
 )
 
 // The sign-in form and what it says, as A.3 has it.
@@ -294,69 +292,6 @@ func TestLoginCLI(t *testing.T) {
 	p.signIn(s)
 	if p.at.Path != "/escalate/otp" {
 		t.Fatalf("always: at %s", p.at)
-	}
-}
-
-// What a security key must not get away with.
-func TestSecurityKeyRefused(t *testing.T) {
-	for name, spoil := range map[string]func(k *softKey, options map[string]any){
-		"another origin":    func(k *softKey, _ map[string]any) { k.origin = "http://evil.example" },
-		"another party":     func(_ *softKey, o map[string]any) { o["rpId"] = "evil.example" },
-		"another challenge": func(_ *softKey, o map[string]any) { o["challenge"] = "AAAA" },
-		"count going back":  func(k *softKey, _ map[string]any) { k.count = 3 },
-		"another credential": func(k *softKey, _ map[string]any) {
-			k.key.CredentialID = "AAAA"
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, base := start(t, withKey)
-			p := atKeyPage(t, s, base, 10)
-			options := p.props()["publicKeyCredentialRequestOptions"].(map[string]any)
-			k := newSoftKey(t, s, base)
-			spoil(k, options)
-			p.postAssertion(k.assertion(options))
-			got := answer{status: p.status, body: p.page}.json(t)
-			if p.headers.Get("renderername") != "auth/webauthn-login" || got["errorCount"] != 1.0 || got["error"] == "" {
-				t.Fatalf("%d %s", p.status, p.page)
-			}
-			next := got["publicKeyCredentialRequestOptions"].(map[string]any)
-			if next["challenge"] == options["challenge"] {
-				t.Fatal("the challenge did not change")
-			}
-		})
-	}
-}
-
-// atKeyPage brings a person to the security-key page, the key having been used
-// count times before.
-func atKeyPage(t *testing.T, s *sandbox.Sandbox, base string, count uint32) *person {
-	t.Helper()
-	p := newPerson(t, base)
-	p.open("/login")
-	p.submit("login", "username", testUser, "password", testPassword)
-	k := newSoftKey(t, s, base)
-	k.count = count - 1
-	p.postAssertion(k.assertion(p.props()["publicKeyCredentialRequestOptions"].(map[string]any)))
-	p.open("/logout")
-	p.open("/login")
-	p.submit("login", "username", testUser, "password", testPassword)
-	return p
-}
-
-// An assertion is good once.
-func TestAssertionReplay(t *testing.T) {
-	s, base := start(t, withKey)
-	p := atKeyPage(t, s, base, 1)
-	assertion := newSoftKey(t, s, base).assertion(p.props()["publicKeyCredentialRequestOptions"].(map[string]any))
-	page, at := p.page, p.at
-	p.postAssertion(assertion)
-	p.open("/logout")
-	p.open("/login")
-	p.submit("login", "username", testUser, "password", testPassword)
-	p.page, p.at = page, at
-	p.postAssertion(assertion)
-	if p.headers.Get("renderername") != "auth/webauthn-login" {
-		t.Fatalf("a replayed assertion: %d %s", p.status, p.page)
 	}
 }
 

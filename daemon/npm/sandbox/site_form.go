@@ -111,6 +111,9 @@ func (s *Sandbox) formLook() formLook {
 	}
 	for _, list := range [][]permissionLook{look.Permissions, look.OrgsPerms} {
 		for i := range list {
+			if s.switches.RadioIDs == "values" && list[i].Value != wordWrite {
+				list[i].ID = s.permissionOf(list[i].Value)
+			}
 			list[i].Label = s.changedText(list[i].Label)
 		}
 	}

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // SiteSwitches are those of the website. Where nothing is known of npm's pages
@@ -13,6 +14,9 @@ type SiteSwitches struct {
 	EscalateInPlace   bool     `json:"escalate_in_place"`   // at /auth/cli the prompt comes at the URL itself (A.4), not at /escalate/…
 	LoginCLIEscalates string   `json:"login_cli_escalates"` // "signed-in-before", "always" or "never"
 	Cooldown          bool     `json:"cooldown"`            // the five-minute checkbox of A.3.4
+	KeyLoginPage      string   `json:"key_login_page"`      // the security key's page at sign-in is /login/ and this; "webauthn"
+	RecoveryCodeURL   string   `json:"recovery_code_url"`   // where the link to the recovery codes leads
+	PageLockedText    string   `json:"page_locked_text"`    // what signing in says to everybody; empty: the account is not locked
 	PageErrorPlace    string   `json:"page_error_place"`    // of a wrong password or code: at the "field" (role alert), or a "notification"
 
 	// When the settings pages escalate, and for how long that counts (A.4).
@@ -37,6 +41,7 @@ type SiteSwitches struct {
 
 	// The token form (A.7).
 	FormGeneration int    `json:"form_generation"` // of the permission picker: 1 (menus) or 2 (radio buttons)
+	RadioIDs       string `json:"radio_ids"`       // of generation 2, after "Read-and-write": "words" ("No-access") or "values" ("no-access")
 	OrgsPicker     string `json:"orgs_picker"`     // "checkboxes", or the same in a "menu"
 	BypassBox      string `json:"bypass_box"`      // "shown", "factor" (only with 2FA), "label" (ticked by its label only), "disabled" or "missing"
 
@@ -66,6 +71,8 @@ func defaultSiteSwitches() SiteSwitches {
 	return SiteSwitches{
 		Escalation:              []string{},
 		LoginCLIEscalates:       "signed-in-before",
+		KeyLoginPage:            checkWebAuthn,
+		RecoveryCodeURL:         "/recovery-support/message/recovery-code",
 		PageErrorPlace:          "field",
 		SettingsEscalation:      escalateOld,
 		SettingsEscalationAge:   900,
@@ -82,6 +89,7 @@ func defaultSiteSwitches() SiteSwitches {
 		DeleteRowLabel:          "x",
 		ResidentKey:             "preferred",
 		FormGeneration:          2,
+		RadioIDs:                "words",
 		OrgsPicker:              "checkboxes",
 		BypassBox:               bypassShown,
 		CSRFReadable:            true,
@@ -108,6 +116,7 @@ func (sw *SiteSwitches) check() error {
 		{"delete_confirm", sw.DeleteConfirm, []string{"native", "dialog", "none"}},
 		{"delete_row_label", sw.DeleteRowLabel, []string{"x", "named"}},
 		{"resident_key", sw.ResidentKey, []string{"discouraged", "preferred", "required"}},
+		{"radio_ids", sw.RadioIDs, []string{"words", "values"}},
 		{"orgs_picker", sw.OrgsPicker, []string{"checkboxes", "menu"}},
 		{"bypass_box", sw.BypassBox, []string{bypassShown, bypassFactor, bypassLabel, bypassDisabled, bypassMissing}},
 	} {
@@ -124,6 +133,9 @@ func (sw *SiteSwitches) check() error {
 		if err := oneOf("settings_escalation_pages", page, settingsList, settingsDetails, settingsForm); err != nil {
 			return err
 		}
+	}
+	if sw.KeyLoginPage == "" || strings.ContainsAny(sw.KeyLoginPage, "/?#") {
+		return fmt.Errorf("key_login_page is the last part of a path, not %q", sw.KeyLoginPage)
 	}
 	if sw.FormGeneration != 1 && sw.FormGeneration != 2 {
 		return fmt.Errorf("form_generation is 1 or 2, not %d", sw.FormGeneration)
