@@ -171,7 +171,14 @@ func TestChromiumNavigation(t *testing.T) {
 	u.click("button", "Generate token")
 	u.shownToken()
 	u.open(formPath)
-	u.fillShort("late")
+	u.fillShort("again")
+	for _, fault := range []string{`"kind":"cut"`, `"kind":"status","status":429,"body":"Too many requests"`} {
+		set(t, s, `{"faults":[{"path":"/settings/ada/tokens/new-gat","count":-1,`+fault+`}]}`) // Chromium posts again after a cut
+		u.click("button", "Generate token")
+		u.sees("Token generation failed. Please review any errors and try again.")
+		u.run(`document.querySelector("[data-notifications]").replaceChildren()`)
+	}
+	set(t, s, `{"faults":[]}`)
 	s.SignOut()
 	u.click("button", "Generate token")
 	u.sees("Create Account")

@@ -46,7 +46,7 @@ async function post(action, body) {
     method: "POST",
     headers: { ...headers(), "content-type": "application/json" },
     body: JSON.stringify(body),
-  });
+  }).catch(() => new Response(null, { status: 503 })); // nothing came
   const answer = await response.json().catch(() => null);
   if (answer && answer["x-spiferack-redirect"]) {
     window.location = response.headers.get("location");
@@ -79,7 +79,7 @@ function show({ response, renderer, answer }) {
 // navigate goes to a page of the same site. A page of another manifest, or
 // what is no page, is loaded as a whole.
 async function navigate(url) {
-  const response = await fetch(url, { headers: headers() });
+  const response = await fetch(url, { headers: headers() }).catch(() => new Response(null));
   const renderer = response.headers.get("renderername");
   const answer = await response.json().catch(() => null);
   if (answer && answer["x-spiferack-redirect"]) {
