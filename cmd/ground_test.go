@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,12 +28,13 @@ const totpSeed = "JBSWY3DPEHPK3PXP"
 // ground is a registry and a daemon, both of them real programs that a test
 // may kill. Only the test's own goroutine starts and ends them.
 type ground struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string // short, for the socket
 	registry string
 	flags    []string // more of the daemon's
 	client   *ipc.Client
 	npm, d   *running
+	program  string // of the daemon; empty: rotd, with the race detector
 }
 
 type running struct {
@@ -41,7 +43,7 @@ type running struct {
 }
 
 // newGround starts both, and connects the account.
-func newGround(t *testing.T, sandboxFlags ...string) (g *ground, passcard string) {
+func newGround(t testing.TB, sandboxFlags ...string) (g *ground, passcard string) {
 	t.Helper()
 	g = bareGround(t)
 	g.startRegistry("127.0.0.1:0", sandboxFlags...)
@@ -150,7 +152,7 @@ func (g *ground) startRegistry(listen string, flags ...string) {
 // startDaemon does not wait until it answers.
 func (g *ground) startDaemon() {
 	g.t.Helper()
-	g.d = g.start("rotd", io.Discard, g.daemonArgs()...)
+	g.d = g.start(cmp.Or(g.program, "rotd"), io.Discard, g.daemonArgs()...)
 }
 
 func (g *ground) daemonArgs() []string {

@@ -47,15 +47,14 @@ var routes = []route{
 	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
 }
 
-// maxBody bounds a request's body; the largest honest one holds a passkey.
-const maxBody = 64 << 10
-
 func (d *Daemon) handler() http.Handler {
+	d.looking = make(turns, lookersAtOnce)
 	mux := http.NewServeMux()
 	for _, rt := range routes {
 		mux.HandleFunc(rt.method+" "+rt.path, d.guard(rt))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		takeTime(w, r)
 		(&reply{w: w}).fail(&ipc.Error{
 			Code:    ipc.CodeNotFound,
 			Message: "the API has no " + r.Method + " " + r.URL.Path,
@@ -69,6 +68,7 @@ func (d *Daemon) handler() http.Handler {
 func (d *Daemon) guard(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		out := &reply{w: w}
+		takeTime(w, r)
 		if fromBrowser(r) {
 			d.noteRefusal(r, "", rt.path, ", by way of a web browser")
 			out.fail(&ipc.Error{Code: ipc.CodeNotAllowed, Message: "requests that come by way of a web browser are refused",
@@ -94,11 +94,31 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 			}
 			r = r.WithContext(context.WithValue(r.Context(), readingKey{}, leave))
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if err := takeBody(w, r); err != nil {
+			d.failRequest(rt.path, out, err)
+			return
+		}
+		leave, err := d.makeRoom(r, rt)
+		if err != nil {
+			d.failRequest(rt.path, out, err)
+			return
+		}
+		defer leave()
 		if err := rt.serve(d, r, st, out); err != nil {
 			d.failRequest(rt.path, out, err)
 		}
 	}
+}
+
+// makeRoom lets a request in among the others, until leave is called.
+func (d *Daemon) makeRoom(r *http.Request, rt route) (leave func(), err error) {
+	switch {
+	case takesLong(r):
+		return d.streams.begin(r)
+	case rt.need == accessReader:
+		return func() {}, nil
+	}
+	return d.looking.take(r.Context())
 }
 
 func (d *Daemon) failRequest(path string, out *reply, err error) {

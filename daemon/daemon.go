@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -69,6 +68,8 @@ type Daemon struct {
 	passcards keyedLocks // one run a passcard
 	running   runningROTs
 	questions questions
+	streams   streams
+	looking   turns
 	settles   holds      // of what is unfinished
 	held      holds      // of rotations whose failure could not be written down
 	choosing  sync.Mutex // held while a rotation finds, or makes, its ROTs
@@ -280,13 +281,15 @@ func (d *Daemon) shutdown(srv *http.Server) {
 }
 
 func (d *Daemon) server() *http.Server {
+	open := newConns()
 	return &http.Server{
-		Handler:           d.handler(),
+		Handler:           open.busy(d.handler()),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelDebug),
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return withPeer(ctx, c) },
+		ConnContext:       open.enter,
+		ConnState:         open.changed,
 	}
 }
 

@@ -3,6 +3,7 @@ package socket
 import (
 	"fmt"
 	"net"
+	"time"
 )
 
 // Peer is the process at the other end of a connection, by the kernel's word
@@ -17,6 +18,17 @@ type Peer struct {
 type peerConn struct {
 	*net.UnixConn
 	peer Peer
+}
+
+// writeTime is how long a peer may take nothing of what is written to it.
+const writeTime = 30 * time.Second
+
+// Write gives up on a peer that does not read.
+func (c *peerConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return 0, err
+	}
+	return c.UnixConn.Write(b)
 }
 
 // PeerOf tells the peer of a connection that a Listener accepted. It is false
