@@ -53,7 +53,7 @@ func newGround(t testing.TB, sandboxFlags ...string) (g *ground, passcard string
 }
 
 // bareGround is a ground on which nothing runs yet.
-func bareGround(t *testing.T) *ground {
+func bareGround(t testing.TB) *ground {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "t")
 	if err != nil {

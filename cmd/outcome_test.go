@@ -44,7 +44,7 @@ type outcome struct {
 }
 
 // want compares; a part of stderr is enough.
-func (o outcome) want(t *testing.T, code int, stdout, stderr string) {
+func (o outcome) want(t testing.TB, code int, stdout, stderr string) {
 	t.Helper()
 	if o.code != code || o.stdout != stdout || !strings.Contains(o.stderr, stderr) || stderr == "" && o.stderr != "" {
 		t.Errorf("exit %d, stdout %q, stderr %q\nwant %d, %q, %q", o.code, o.stdout, o.stderr, code, stdout, stderr)
