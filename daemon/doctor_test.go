@@ -48,8 +48,7 @@ func TestDoctorOfAHealthyDaemon(t *testing.T) {
 
 func TestDoctorOfALockedKeyring(t *testing.T) {
 	r := newRig(t)
-	st := r.d.store.Swap(nil)
-	defer r.d.store.Store(st)
+	r.handler = (&Daemon{cfg: r.d.cfg}).handler() // one that has not opened its state
 	if c := r.examine()["key"]; c.OK || !strings.Contains(c.Hint, "unlock") {
 		t.Errorf("%+v", c)
 	}
