@@ -71,6 +71,8 @@ type caller struct {
 	token string
 	may   []access
 	reads bool // the ROT that was granted
+
+	header string // for Authorization, where it is not to be a token's
 }
 
 func doorCallers(good, expired, elsewhere string) []caller {
@@ -78,21 +80,21 @@ func doorCallers(good, expired, elsewhere string) []caller {
 	all := []access{accessOwner, accessReader, accessAnyone}
 	some := []access{accessReader, accessAnyone}
 	return []caller{
-		{"the owner", me, myGroup, "", all, true},
-		{"root", 0, 0, "", all, true},
-		{"a stranger", strangerUID, nobodies, "", some, false},
-		{"a granted uid", grantedUID, nobodies, "", some, true},
-		{"one of a granted gid", memberUID, builders, "", some, true},
-		{"one of a granted supplementary gid", supplyUID, nobodies, "", some, true},
-		{"a removed uid that has a grant", removedUID, builders, "", some, false},
-		{"a good token", strangerUID, nobodies, good, some, true},
-		{"a good token of a removed uid", removedUID, nobodies, good, some, true},
-		{"an expired token", strangerUID, nobodies, expired, some, false},
-		{"a wrong token", strangerUID, nobodies, newAccessToken().Reveal(), some, false},
-		{"a malformed token", strangerUID, nobodies, good[:len(good)-1], some, false},
-		{"another ROT's token", strangerUID, nobodies, elsewhere, some, false},
-		{"a granted uid with another ROT's token", grantedUID, nobodies, elsewhere, some, false},
-		{"the owner with another ROT's token", me, myGroup, elsewhere, all, false},
+		{"the owner", me, myGroup, "", all, true, ""},
+		{"root", 0, 0, "", all, true, ""},
+		{"a stranger", strangerUID, nobodies, "", some, false, ""},
+		{"a granted uid", grantedUID, nobodies, "", some, true, ""},
+		{"one of a granted gid", memberUID, builders, "", some, true, ""},
+		{"one of a granted supplementary gid", supplyUID, nobodies, "", some, true, ""},
+		{"a removed uid that has a grant", removedUID, builders, "", some, false, ""},
+		{"a good token", strangerUID, nobodies, good, some, true, ""},
+		{"a good token of a removed uid", removedUID, nobodies, good, some, true, ""},
+		{"an expired token", strangerUID, nobodies, expired, some, false, ""},
+		{"a wrong token", strangerUID, nobodies, newAccessToken().Reveal(), some, false, ""},
+		{"a malformed token", strangerUID, nobodies, good[:len(good)-1], some, false, ""},
+		{"another ROT's token", strangerUID, nobodies, elsewhere, some, false, ""},
+		{"a granted uid with another ROT's token", grantedUID, nobodies, elsewhere, some, false, ""},
+		{"the owner with another ROT's token", me, myGroup, elsewhere, all, false, ""},
 	}
 }
 
@@ -201,6 +203,9 @@ func (r *rig) send(c caller, method, path, body string) *httptest.ResponseRecord
 	req := httptest.NewRequest(method, "http://rotd"+path, strings.NewReader(body))
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.header != "" {
+		req.Header.Set("Authorization", c.header)
 	}
 	req = req.WithContext(context.WithValue(req.Context(), peerKey{}, socket.Peer{UID: c.uid, GID: c.gid}))
 	rec := httptest.NewRecorder()

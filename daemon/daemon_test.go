@@ -32,7 +32,7 @@ const (
 
 // rig is a daemon without its socket, whose clock and npm a test holds.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	d       *Daemon
 	npm     *sandbox.Sandbox
 	url     string
@@ -44,7 +44,7 @@ type rig struct {
 	now time.Time
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{t: t, now: time.Now(), log: new(bytes.Buffer)}
 	var err error

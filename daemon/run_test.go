@@ -21,7 +21,7 @@ import (
 // place is where a daemon runs: short enough for a socket.
 type place struct{ dir string }
 
-func newPlace(t *testing.T) place {
+func newPlace(t testing.TB) place {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "t")
 	if err != nil {
