@@ -3,35 +3,43 @@ package browser
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
-// attachWindow starts the browser behind ctx and takes its window's tab in a
-// way that lets go of it again.
+// attachWindow starts the browser behind ctx and takes a tab in its window, in a
+// way that lets go of it again. The tab is a new one: what is typed in the one
+// that the browser begins with goes to the address bar.
 func (p *Page) attachWindow(ctx context.Context) error {
 	if err := p.b.denyDownloads(ctx); err != nil {
 		return err
 	}
 	context.AfterFunc(ctx, p.die)
-	for {
-		tabs, err := p.b.tabs(ctx)
-		if err != nil {
-			return err
-		}
-		if len(tabs) > 0 {
-			p.tab = tabs[0].TargetID
-			return p.reattach(ctx)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(tick):
+	var err error
+	if p.tab, err = p.b.freshTab(ctx, "data:text/html,"); err != nil {
+		return err
+	}
+	return p.reattach(ctx)
+}
+
+// freshTab makes a tab for the address and closes the others.
+func (b *Browser) freshTab(ctx context.Context, address string) (target.ID, error) {
+	old, err := b.tabs(ctx)
+	if err != nil {
+		return "", err
+	}
+	made, err := cdp.Call(ctx, b.chromium(), target.CreateTarget, target.CreateTargetParams{URL: address})
+	if err != nil {
+		return "", err
+	}
+	for _, t := range old {
+		if _, err := cdp.Call(ctx, b.chromium(), target.CloseTarget, target.CloseTargetParams{TargetID: t.TargetID}); err != nil {
+			return "", err
 		}
 	}
+	return made.TargetID, nil
 }
 
 func (p *Page) reattach(ctx context.Context) error {
@@ -73,22 +81,22 @@ func (p *Page) Attach(ctx context.Context) error {
 	return p.b.failure(ctx, p.alive, "take the page back", p.reattach(ctx))
 }
 
-// Glimpse is the tab's address and title, without being attached to it. open is
-// false when the person has closed it, or the browser.
-func (p *Page) Glimpse(ctx context.Context) (address, title string, open bool, err error) {
-	tabs, err := p.b.tabs(ctx)
+// Glimpse looks at the tab without being attached to it. open is false when the
+// person has closed it, or the browser.
+func (p *Page) Glimpse(ctx context.Context) (t Tab, open bool, err error) {
+	infos, err := p.b.tabs(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return "", "", false, ctx.Err()
+		return Tab{}, false, ctx.Err()
 	case err != nil && !passing(err):
-		return "", "", false, nil
+		return Tab{}, false, nil
 	}
-	for _, t := range tabs {
-		if t.TargetID == p.tab {
-			return t.URL, t.Title, true, nil
+	for _, t := range asTabs(infos) {
+		if t.ID == string(p.tab) {
+			return t, true, nil
 		}
 	}
-	return "", "", false, nil
+	return Tab{}, false, nil
 }
 
 // tabs lists them without attaching to any.

@@ -5,9 +5,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/target"
-	"github.com/chromedp/chromedp"
 )
 
 // windowTick is how often a window is looked for.
@@ -42,28 +40,11 @@ func (w *Window) SetCookies(ctx context.Context, session []byte) error {
 func (w *Window) Cookies(ctx context.Context) ([]byte, error) { return w.b.Cookies(ctx) }
 
 // Show opens an address, in place of what the window shows, and does not wait
-// for the page.
+// for the page. It makes a tab for it: to navigate one, it would have to be
+// attached to.
 func (w *Window) Show(ctx context.Context, address string) error {
-	err := w.show(ctx, address)
+	_, err := w.b.freshTab(ctx, address)
 	return w.b.failure(ctx, w.b.ctx, "open a page in a window", err)
-}
-
-// show makes a tab for the address and closes the others: to navigate one it
-// would have to be attached to.
-func (w *Window) show(ctx context.Context, address string) error {
-	old, err := w.tabs(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := cdp.Call(ctx, w.chromium(), target.CreateTarget, target.CreateTargetParams{URL: address}); err != nil {
-		return err
-	}
-	for _, t := range old {
-		if _, err := cdp.Call(ctx, w.chromium(), target.CloseTarget, target.CloseTargetParams{TargetID: t.TargetID}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Wait returns nil when the window has been closed or the browser has ended,
@@ -97,7 +78,10 @@ func (w *Window) Watch(ctx context.Context, enough func([]Tab) bool) (seen bool,
 }
 
 // Tab is what the browser says of a tab of a window.
-type Tab struct{ ID, URL, Title string }
+type Tab struct {
+	ID, URL, Title string
+	Attached       bool // to us, or to whatever else drives or inspects it
+}
 
 // Tabs lists the window's tabs, without attaching to any; none of them is left
 // when the person has closed it.
@@ -112,7 +96,7 @@ func (w *Window) Tabs(ctx context.Context) ([]Tab, error) {
 func asTabs(infos []*target.Info) []Tab {
 	all := make([]Tab, 0, len(infos))
 	for _, t := range infos {
-		all = append(all, Tab{string(t.TargetID), t.URL, t.Title})
+		all = append(all, Tab{string(t.TargetID), t.URL, t.Title, t.Attached})
 	}
 	return all
 }
@@ -138,8 +122,6 @@ func (w *Window) Attach(ctx context.Context, t Tab) (_ *Page, letGo func(), err 
 func (w *Window) tabs(ctx context.Context) ([]*target.Info, error) {
 	return w.b.tabs(ctx)
 }
-
-func (w *Window) chromium() *chromedp.Browser { return w.b.chromium() }
 
 // Close is Browser.Close.
 func (w *Window) Close() error { return w.b.Close() }

@@ -103,11 +103,11 @@ func TestAWindowIsClosed(t *testing.T) {
 	for name, closeIt := range map[string]func(ctx context.Context, w *Window){
 		"by its tab":   func(context.Context, *Window) { d.Key("ctrl+w") },
 		"whole":        func(context.Context, *Window) { d.Key("ctrl+shift+w") },
-		"with a crash": func(_ context.Context, w *Window) { _ = w.chromium().Process().Kill() },
+		"with a crash": func(_ context.Context, w *Window) { _ = w.b.chromium().Process().Kill() },
 		"all tabs, the browser stays": func(ctx context.Context, w *Window) {
 			tabs, _ := w.tabs(ctx)
 			for _, tab := range tabs {
-				_, _ = cdp.Call(ctx, w.chromium(), target.CloseTarget, target.CloseTargetParams{TargetID: tab.TargetID})
+				_, _ = cdp.Call(ctx, w.b.chromium(), target.CloseTarget, target.CloseTargetParams{TargetID: tab.TargetID})
 			}
 		},
 	} {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rotd/daemon/browser"
 )
 
 // checkPaths begin the addresses of checks, and checkTitles are in the titles
@@ -51,19 +53,19 @@ func (w *Web) byHand(ctx context.Context, s *sight) error {
 // a row: between two pages there may be a third. It is false when the person
 // has closed the tab.
 func (w *Web) moved(ctx context.Context) (bool, error) {
-	was, still := "", 0
-	for still < 2 {
-		address, title, open, err := w.v.page.Glimpse(ctx)
-		if err != nil || !open {
+	var first browser.Tab
+	for moved := 0; moved < 2; {
+		t, open, err := w.v.page.Glimpse(ctx)
+		switch {
+		case err != nil || !open:
 			return false, err
+		case t.Attached:
+			return false, &Error{Kind: browser.ErrFailed, Message: w.v.doing + ": something else is attached to the page on which the check is to be passed", Hint: "end what drives or inspects the browser, and try again"}
+		case first.ID == "":
+			first = t
 		}
-		if was == "" {
-			was = address + " " + title
-		}
-		if address+" "+title == was || isCheck(address, title) {
-			still = 0
-		} else {
-			still++
+		if moved++; t == first || isCheck(t.URL, t.Title) {
+			moved = 0
 		}
 		select {
 		case <-ctx.Done():

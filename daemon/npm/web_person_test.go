@@ -1,0 +1,81 @@
+package npm
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rotd/daemon/browser/xvfb"
+	"rotd/daemon/npm/sandbox"
+	"rotd/store"
+)
+
+// The driver fills in what it can in a window of the person's, and lets go of
+// it for what only the person can pass. (That nothing is attached meanwhile it
+// sees for itself.)
+func TestWebInAWindow(t *testing.T) {
+	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
+	d.set(`{"settings_escalation": "on-submit", "settings_escalation_life": 0}`)
+	var windows atomic.Int32
+	web := d.web(func(c *WebConfig) {
+		c.Display = d.Env()
+		c.Progress = func(name, _ string) {
+			if name == "window" {
+				windows.Add(1)
+			}
+		}
+	})
+	d.must(d.passes(func() error { return web.SignIn(t.Context()) }))
+	if web.Username() != user || d.keep[store.KindCookies].IsZero() {
+		t.Errorf("signed in as %q", web.Username())
+	}
+	d.must(d.passes(func() error {
+		tok, err := web.Create(t.Context(), "token", publish)
+		if err == nil {
+			err = web.Verify(t.Context(), tok, publish)
+		}
+		if err == nil {
+			err = web.Revoke(t.Context(), tok.Key)
+		}
+		return err
+	}))
+	if d.signedIn != 1 || windows.Load() < 3 {
+		t.Errorf("signed in %d times, %d checks by hand", d.signedIn, windows.Load())
+	}
+	var driven bool
+	d.must(web.v.page.Read(t.Context(), "navigator.webdriver", &driven))
+	if driven {
+		t.Error("the window says that it is driven")
+	}
+}
+
+// A person who closes the window, does nothing, or leaves ends the run.
+func TestWebInAWindowNotPassed(t *testing.T) {
+	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
+	for _, how := range []string{"closed", "late", "gone"} {
+		gone := make(chan struct{})
+		web := d.web(func(c *WebConfig) {
+			c.Display, c.Gone, c.Time = d.Env(), gone, time.Minute
+			if how == "late" {
+				c.Time = time.Second
+			}
+		})
+		err := d.during(func() error { return web.SignIn(t.Context()) }, func() {
+			d.Window("Sign In")
+			switch how {
+			case "closed":
+				time.Sleep(300 * time.Millisecond)
+				d.Key("ctrl+w")
+			case "gone":
+				close(gone)
+			}
+		})
+		d.fails(err, ErrNeedsPerson)
+		if how == "closed" && !errors.Is(err, errClosed) {
+			t.Error(err)
+		}
+		d.must(web.Close(context.Background()))
+	}
+}
