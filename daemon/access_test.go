@@ -36,6 +36,7 @@ func doorUsers(uid uint32) (account, bool) {
 		grantedUID:  {"granted", []uint32{nobodies}},
 		memberUID:   {"member", []uint32{builders}},
 		supplyUID:   {"supply", []uint32{nobodies, builders}},
+		anybodysID:  {"nobody", []uint32{anybodysID}},
 	}
 	a, ok := known[uid]
 	return a, ok
@@ -46,7 +47,7 @@ func doorUsers(uid uint32) (account, bool) {
 func (r *rig) grants(rot, other string) (good, expired, elsewhere string) {
 	r.t.Helper()
 	st := r.d.store.Load()
-	for kind, id := range map[string][]uint32{store.GrantUID: {grantedUID, removedUID}, store.GrantGID: {builders}} {
+	for kind, id := range map[string][]uint32{store.GrantUID: {grantedUID, removedUID, anybodysID}, store.GrantGID: {builders, anybodysID}} {
 		for _, n := range id {
 			if _, err := st.AddGrant(r.t.Context(), store.Grant{ROT: rot, Kind: kind, Subject: number(n)}, nil); err != nil {
 				r.t.Fatal(err)
@@ -86,6 +87,7 @@ func doorCallers(good, expired, elsewhere string) []caller {
 		{"a granted uid", grantedUID, nobodies, "", some, true, ""},
 		{"one of a granted gid", memberUID, builders, "", some, true, ""},
 		{"one of a granted supplementary gid", supplyUID, nobodies, "", some, true, ""},
+		{"whoever has no number here", anybodysID, anybodysID, "", some, false, ""},
 		{"a removed uid that has a grant", removedUID, builders, "", some, false, ""},
 		{"a good token", strangerUID, nobodies, good, some, true, ""},
 		{"a good token of a removed uid", removedUID, nobodies, good, some, true, ""},

@@ -150,7 +150,7 @@ func findGrantee(kind, subject string) (string, error) {
 		if err != nil {
 			return "", badRequest(fmt.Sprintf("there is no user %q on this machine", subject), "who is not of this machine, as a job in a container, shows an access token: rot grant REF --access-token NAME")
 		}
-		return u.Uid, nil
+		return u.Uid, notAnybodys(u.Uid)
 	case ipc.GrantGID:
 		look := userdb.LookupGroup
 		if isNumber {
@@ -160,7 +160,7 @@ func findGrantee(kind, subject string) (string, error) {
 		if err != nil {
 			return "", badRequest(fmt.Sprintf("there is no group %q on this machine", subject), "getent group lists them")
 		}
-		return g.Gid, nil
+		return g.Gid, notAnybodys(g.Gid)
 	case ipc.GrantUnit:
 		if !unitName.MatchString(subject) {
 			return "", badRequest(fmt.Sprintf("%q is no name of a systemd unit", subject), "as in: rot grant REF --unit publish.service")
@@ -173,6 +173,13 @@ func findGrantee(kind, subject string) (string, error) {
 		return subject, nil
 	}
 	return "", badRequest(fmt.Sprintf("there is no grant to a %q", kind), "kinds are uid, gid, access-token and unit")
+}
+
+func notAnybodys(id string) error {
+	if id != number(anybodysID) {
+		return nil
+	}
+	return badRequest(id+" stands for everybody whom this machine has no number for", "grant it to a user or a group of its own")
 }
 
 // unreachable says why a grantee cannot use the grant as things are; "": he can,

@@ -161,6 +161,7 @@ func TestGrantsByTheAPI(t *testing.T) {
 		{}, {Kind: "uid"}, {Kind: "uid", Subject: "no-such-user"}, {Kind: "uid", Subject: "4294967296"}, {Kind: "gid", Subject: "no-such-group"},
 		{Kind: "unit", Subject: "a b"}, {Kind: "unit"}, {Kind: "access-token"}, {Kind: "access-token", Subject: "rat_x"},
 		{Kind: "access-token", Subject: "x", Expires: "soon"}, {Kind: "uid", Subject: "root", Expires: "90d"}, {Kind: "host", Subject: "x"},
+		{Kind: "uid", Subject: number(anybodysID)}, {Kind: "gid", Subject: number(anybodysID)},
 	} {
 		if err := r.call("POST", path, bad, nil); err == nil || err.Code != ipc.CodeBadRequest || err.Hint == "" {
 			t.Errorf("%+v: %+v", bad, err)

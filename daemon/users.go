@@ -2,6 +2,7 @@ package daemon
 
 import (
 	userdb "os/user"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -80,12 +81,21 @@ func lookUp(uid uint32) (account, bool) {
 	return a, true
 }
 
+// anybodysID is the number, of users and of groups, that Linux shows for all that
+// have none here: everybody of a container with users of its own. It is nobody's
+// to be granted something.
+const anybodysID = 65534
+
 // subjects are what a caller can be granted something as: his uid, the group
 // that he runs as, and those that the user database has him in.
-func subjects(uid, gid uint32, a account) []store.Subject {
-	who := []store.Subject{{Kind: store.GrantUID, Name: number(uid)}, {Kind: store.GrantGID, Name: number(gid)}}
-	for _, g := range a.groups {
-		who = append(who, store.Subject{Kind: store.GrantGID, Name: number(g)})
+func subjects(uid, gid uint32, a account) (who []store.Subject) {
+	if uid != anybodysID {
+		who = append(who, store.Subject{Kind: store.GrantUID, Name: number(uid)})
+	}
+	for _, g := range slices.Concat([]uint32{gid}, a.groups) {
+		if g != anybodysID {
+			who = append(who, store.Subject{Kind: store.GrantGID, Name: number(g)})
+		}
 	}
 	return who
 }

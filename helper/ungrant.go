@@ -8,7 +8,7 @@ import (
 
 var ungrant = command{
 	name: "ungrant",
-	line: "take that back",
+	line: "take a grant back",
 	run:  runUngrant,
 	help: `rot ungrant ci --uid runner
 rot ungrant ci --access-token runner-7

@@ -205,6 +205,9 @@ type Subject struct{ Kind, Name string }
 
 // ReadableBy returns the ROTs that any of these may read: uids, gids, units.
 func (s *Store) ReadableBy(ctx context.Context, who ...Subject) ([]Readable, error) {
+	if len(who) == 0 {
+		return nil, nil
+	}
 	args := make([]any, 0, 2*len(who))
 	for _, w := range who {
 		args = append(args, w.Kind, w.Name)
