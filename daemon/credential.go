@@ -28,18 +28,21 @@ import (
 // credentialTime is how long a unit's manager may take to read.
 const credentialTime = 10 * time.Second
 
-// openCredentials serves units until the daemon stops, where it is to.
-func (d *Daemon) openCredentials(ctx context.Context) error {
+// openCredentials makes the socket for units, where there is to be one, and
+// returns what begins to serve it: until the daemon stops. A unit whose
+// credential has started the daemon waits until then.
+func (d *Daemon) openCredentials(ctx context.Context) (serve func(), err error) {
 	if d.cfg.CredentialSocket == "" {
-		return nil
+		return func() {}, nil
 	}
 	ln, err := d.listenAt(ctx, d.cfg.CredentialSocket, socket.NoGroup)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	context.AfterFunc(d.stop, func() { _ = ln.Close() })
-	d.work.Go(func() { d.serveCredentials(ln) })
-	return nil
+	return func() {
+		context.AfterFunc(d.stop, func() { _ = ln.Close() })
+		d.work.Go(func() { d.serveCredentials(ln) })
+	}, nil
 }
 
 // serveCredentials answers until ln is closed.

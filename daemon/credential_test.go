@@ -65,9 +65,11 @@ func TestCredentialSocket(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(program), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.d.openCredentials(t.Context()); err != nil {
+	serve, err := r.d.openCredentials(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
+	serve()
 	own := func(want string) {
 		t.Helper()
 		if got, err := forge(r.d.cfg.CredentialSocket); err != nil || got != want {

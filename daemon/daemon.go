@@ -136,12 +136,14 @@ func Run(ctx context.Context, cfg Config) error {
 		return errors.Join(err, closeIf(st))
 	}
 	ln.Refused = func(err error) { cfg.Log.Warn("connection refused", "err", err) }
-	if err := d.openCredentials(ctx); err != nil {
+	serveCredentials, err := d.openCredentials(ctx)
+	if err != nil {
 		return errors.Join(err, ln.Close(), closeIf(st))
 	}
 	if st != nil {
 		d.begin(st)
 	}
+	serveCredentials()
 	srv := d.server()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
