@@ -85,7 +85,7 @@ func TestAUsersService(t *testing.T) {
 	if got := e.value(); got != first {
 		t.Errorf("got %s, want %s", got, first)
 	}
-	e.says(e.Run(e.rotd, "uninstall", "--purge"), "removed .*/rotd.db\n")
+	e.says(e.Run(e.rotd, "uninstall", "--purge"), "removed .*/.local/state/rotd\n")
 	if _, err := os.Stat(filepath.Join(e.home, ".local/state/rotd")); !os.IsNotExist(err) {
 		t.Errorf("the state is still there: %v", err)
 	}

@@ -53,6 +53,11 @@ func runInstall(ctx context.Context, c *call, args []string) error {
 	if *show {
 		return c.printFiles(spec)
 	}
+	if *linger { // first: it starts the manager of a user who is not logged in
+		if err := service.Linger(ctx); err != nil {
+			return err
+		}
+	}
 	ctl, err := service.Open(ctx, *system)
 	if err != nil {
 		return err
@@ -61,7 +66,8 @@ func runInstall(ctx context.Context, c *call, args []string) error {
 	if err != nil {
 		return err
 	}
-	return c.tellInstalled(ctx, done, *system, *linger)
+	c.tellInstalled(done, *system)
+	return nil
 }
 
 func (c *call) printFiles(spec service.Spec) error {
@@ -73,7 +79,7 @@ func (c *call) printFiles(spec service.Spec) error {
 }
 
 // tellInstalled says what was done, and what to do next.
-func (c *call) tellInstalled(ctx context.Context, done service.Installed, system, linger bool) error {
+func (c *call) tellInstalled(done service.Installed, system bool) {
 	switch {
 	case done.Restarted:
 		c.printf("✔ installed, and restarted\n")
@@ -85,16 +91,10 @@ func (c *call) tellInstalled(ctx context.Context, done service.Installed, system
 	for _, path := range done.Files {
 		c.printf("  %s\n", path)
 	}
-	if linger {
-		if err := service.Linger(ctx); err != nil {
-			return err
-		}
-	}
-	if !system && runtime.GOOS == "linux" && !linger && !service.Lingers() {
+	if !system && runtime.GOOS == "linux" && !service.Lingers() {
 		c.printf("it runs while you are logged in; to have it run always: loginctl enable-linger\n")
 	}
 	if !done.Running {
 		c.printf("⮕ next: rotd start%s\n", map[bool]string{true: " --system"}[system])
 	}
-	return nil
 }

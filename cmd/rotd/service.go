@@ -88,7 +88,7 @@ Examples:
   rot remove rot://pas_… && rotd uninstall --purge      nothing is left, at npm neither
 ` + systemFlag + `  --purge     remove the state, too: accounts, ROTs and the log. Tokens that
               npm still takes live on until they expire; rot remove revokes
-              them. A key in the keyring, or elsewhere, is not touched
+              them. A key in the keyring, or in another directory, stays
 `,
 	run: func(ctx context.Context, c *call, args []string) error {
 		fs := c.flags()

@@ -6,7 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+
+	"rotd/ipc"
 )
 
 // stateLine begins the line of an installed unit that says where the state is.
@@ -36,12 +39,20 @@ func installedState(path string) string {
 // ofState are the names that rotd makes in its state directory.
 var ofState = []string{"rotd.db", "rotd.db-wal", "rotd.db-shm", "rotd.lock", "reports"}
 
-// purgeState removes what rotd has made in a state directory, and the directory
-// where nothing else is in it. The master key is not in its list: it may be a
-// backup's too.
+// purgeState removes a state directory. One that rotd has not chosen itself may
+// hold what is not rotd's: of that it removes what rotd has made there, save a
+// key, and the directory where nothing else is in it.
 func purgeState(dir string) (removed []string, err error) {
 	if !filepath.IsAbs(dir) || filepath.Clean(dir) == "/" {
 		return nil, fmt.Errorf("%q is no state directory", dir)
+	}
+	system, _ := SystemPlaces(runtime.GOOS)
+	own, err := ipc.StateDir(os.Getenv, runtime.GOOS, os.Getuid())
+	if dir == system || err == nil && dir == own {
+		if err := os.RemoveAll(dir); err != nil {
+			return nil, fmt.Errorf("purge: %w", err)
+		}
+		return []string{dir}, nil
 	}
 	for _, name := range ofState {
 		p := filepath.Join(dir, name)
