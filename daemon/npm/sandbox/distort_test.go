@@ -249,6 +249,21 @@ func TestBotChallengeWhen(t *testing.T) {
 	}
 }
 
+// The bot check in words alone.
+func TestBotChallengeText(t *testing.T) {
+	s, base := start(t, withTOTP)
+	set(t, s, `{"bot_challenge":-1,"bot_challenge_text":"Additional verification required"}`)
+	p := newPerson(t, base)
+	p.open("/login")
+	if p.sees("Additional verification required"); p.status != 403 || p.headers.Get("cf-mitigated") != "" || strings.Contains(p.page, "cf-") {
+		t.Fatalf("%d %v %s", p.status, p.headers, p.page)
+	}
+	p.submit("check")
+	if p.at.Path != "/login" || p.status != 200 {
+		t.Fatalf("past the check: %d at %s", p.status, p.at)
+	}
+}
+
 // Faults meet pages too: 429 with Retry-After, 500, slow ones.
 func TestPageFaults(t *testing.T) {
 	s, base := start(t, withTOTP)

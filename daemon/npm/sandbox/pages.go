@@ -203,11 +203,13 @@ func (s *Sandbox) challenged(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	h := w.Header()
-	h.Set("cf-mitigated", "challenge")
-	h.Set("Server", "cloudflare")
+	if s.switches.BotChallengeText == "" {
+		h.Set("cf-mitigated", "challenge")
+		h.Set("Server", "cloudflare")
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusForbidden)
-	_ = pageTemplates.ExecuteTemplate(w, "challenge.html", r.URL.RequestURI())
+	_ = pageTemplates.ExecuteTemplate(w, "challenge.html", struct{ Next, Text string }{r.URL.RequestURI(), s.switches.BotChallengeText})
 	return true
 }
 

@@ -123,7 +123,7 @@ func (s *Sandbox) tokenDetailsPage(w http.ResponseWriter, r *http.Request, web *
 		"selectedPackages": t.Packages, "selectedScopes": t.Scopes, "selectedOrgs": t.Orgs,
 		"expired": t.Expiry != nil && !s.now().Before(*t.Expiry),
 	}
-	if s.switches.TokensDetailsMore {
+	if s.switches.TokenDetailsMore {
 		details["orgsPermission"], details["bypass2FA"], details["allowedIPRanges"] = s.word(t.OrgsPermission), t.Bypass2FA, t.CIDR
 	}
 	s.show(w, r, http.StatusOK, page{

@@ -27,23 +27,24 @@ type SiteSwitches struct {
 	SettingsEscalateInPlace bool     `json:"settings_escalate_in_place"` // at the protected URL, status 200 (SD); else at /escalate/…
 	SettingsHeldPost        string   `json:"settings_held_post"`         // a post that met the check is "lost", or "replayed" after it
 	DeleteEscalation        string   `json:"settings_delete_escalation"` // of a deletion: "same" as the above, "never" or "always"
-	WebSessionIdle          int      `json:"web_session_idle"`           // seconds without a request after which the session ends; 0: never
-	TokensDetailsMore       bool     `json:"token_details_more"`         // tokenDetails tells orgsPermission, bypass2FA and allowedIPRanges too
-	PageDuplicateNameText   string   `json:"page_duplicate_name_text"`   // of a name that is taken
-	PageStageOnlyValue      string   `json:"page_stage_only_value"`      // in the form's JSON: "Read and write (stage only)" or "read-write-stage-only"
-	NewTokenMarkup          string   `json:"new_token_markup"`           // how the token is shown once: "ezcopy", "input" or "code"
-	DeleteHow               string   `json:"delete_how"`                 // "each" (× in a row), "selected" (tick boxes) or "both"
-	DeleteConfirm           string   `json:"delete_confirm"`             // "native" (confirm()), "dialog" (in the page) or "none"
-	DeleteRowLabel          string   `json:"delete_row_label"`           // the × is called "x" (by its sign), or "named" for its token
+
+	// The list of tokens and their details (A.6).
+	NewTokenMarkup   string `json:"new_token_markup"`   // how a token is shown once: "ezcopy", "input" or "code"
+	DeleteHow        string `json:"delete_how"`         // "each" (× in a row), "selected" (tick boxes) or "both"
+	DeleteRowLabel   string `json:"delete_row_label"`   // the × is called "x" (by its sign), or "named" for its token
+	DeleteConfirm    string `json:"delete_confirm"`     // "native" (confirm()), "dialog" (in the page) or "none"
+	TokenDetailsMore bool   `json:"token_details_more"` // tokenDetails tells orgsPermission, bypass2FA and allowedIPRanges too
+
+	// The token form (A.7).
+	FormGeneration        int    `json:"form_generation"`          // of the permission picker: 1 (menus) or 2 (radio buttons)
+	RadioIDs              string `json:"radio_ids"`                // of generation 2, beside "Read-and-write": "words" ("No-access") or "values" ("no-access")
+	OrgsPicker            string `json:"orgs_picker"`              // "checkboxes", or the same in a "menu"
+	BypassBox             string `json:"bypass_box"`               // "shown", "factor" (only with 2FA), "label" (ticked by its label only), "disabled" or "missing"
+	PageStageOnlyValue    string `json:"page_stage_only_value"`    // in the form's JSON: "Read and write (stage only)" or "read-write-stage-only"
+	PageDuplicateNameText string `json:"page_duplicate_name_text"` // of a name that is taken
 
 	// Adding a security key.
 	ResidentKey string `json:"resident_key"` // asked of the authenticator: "discouraged", "preferred" or "required"
-
-	// The token form (A.7).
-	FormGeneration int    `json:"form_generation"` // of the permission picker: 1 (menus) or 2 (radio buttons)
-	RadioIDs       string `json:"radio_ids"`       // of generation 2, after "Read-and-write": "words" ("No-access") or "values" ("no-access")
-	OrgsPicker     string `json:"orgs_picker"`     // "checkboxes", or the same in a "menu"
-	BypassBox      string `json:"bypass_box"`      // "shown", "factor" (only with 2FA), "label" (ticked by its label only), "disabled" or "missing"
 
 	// Distortions: the page works as before, but does not look it.
 	RenamedIDs   bool   `json:"renamed_ids"`   // every id and class, other ones at each load
@@ -55,10 +56,12 @@ type SiteSwitches struct {
 	Notification bool   `json:"notification"`  // a notification that is about something else
 
 	// The pages' server.
+	WebSessionIdle     int     `json:"web_session_idle"`     // seconds without a request after which the session ends; 0: never
 	BotChallenge       int     `json:"bot_challenge"`        // so many more page requests meet the bot check; -1: all
 	BotChallengeAt     int     `json:"bot_challenge_at"`     // the n-th page request from now meets it; 0: none
 	BotChallengeChance float64 `json:"bot_challenge_chance"` // each page request meets it with this probability …
 	BotChallengeSeed   uint64  `json:"bot_challenge_seed"`   // … drawn from this seed and the request's number
+	BotChallengeText   string  `json:"bot_challenge_text"`   // what its page says, without Cloudflare's header and marks; empty: with them
 	CookieSecure       bool    `json:"cookie_secure"`        // cs and wub carry Secure
 	CookiePersistent   bool    `json:"cookie_persistent"`    // they carry Expires
 	CSRFReadable       bool    `json:"csrf_readable"`        // cs is not HttpOnly

@@ -56,10 +56,8 @@ class TokenForm {
     const writes = this.script.writes.includes(value);
     if (writes) this.state.expiration = "7";
     else if (wrote) this.state.expiration = "30";
-    const field = key === "orgsPermission" ? "orgs" : "packagesAndScopes";
-    delete this.errors.packagesAndScopes;
-    delete this.errors.orgs;
-    this.change({}, field);
+    for (const field of ["packagesAndScopes", "orgs", "expirationDays"]) delete this.errors[field];
+    this.render();
   }
 
   // now is npm's clock, which the sandbox can move.
@@ -143,7 +141,7 @@ class TokenForm {
     const s = this.state;
     this.renderRanges();
     this.part("[data-packages]", s.packagesAndScopesPermission !== "No access", "[data-select-packages]", (e) => this.bindRadios(e));
-    this.part("[data-picker]", s.selectedPackagesAndScopes === "packagesAndScopesSome", "[data-pick]", (e) => this.bindPicker(e));
+    this.part("[data-picker]", s.selectedPackagesAndScopes === "packagesAndScopesSome", "[data-pick]", (e) => { this.picker = new PackagePicker(this, e); });
     this.part("[data-orgs]", s.orgsPermission !== "No access", "[data-select-orgs]", (e) => this.bindOrgs(e));
     this.part("[data-date]", s.expiration === "custom", "[data-date-input]", (e) => {
       e.min = this.day(1);
@@ -157,7 +155,7 @@ class TokenForm {
     this.syncs = this.syncs.filter((sync) => sync.input.isConnected);
     for (const sync of this.syncs) sync();
     this.renderMenus();
-    this.renderPicker();
+    if (this.picker?.element.isConnected) this.picker.render();
     this.renderSummary();
     this.renderErrors();
     this.find("[data-write-note]").hidden = !this.writes();
@@ -209,51 +207,6 @@ class TokenForm {
     }
   }
 
-  bindPicker(picker) {
-    this.syncs.push(control(picker.querySelector("[data-filter]"), () => this.state.filter, (v) => this.change({ filter: v })));
-    picker.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      const { pickScope, pickPackage, cancel } = button?.dataset ?? {};
-      if (pickScope) this.pick("selectedScopes", pickScope);
-      if (pickPackage) this.pick("selectedPackages", pickPackage);
-      if (cancel) this.pick(button.dataset.of, cancel);
-    });
-  }
-
-  // pick chooses a name or lets it go. A scope takes the place of its packages.
-  pick(key, name) {
-    const s = this.state;
-    if (s[key].includes(name)) return this.change({ [key]: s[key].filter((n) => n !== name) }, "packagesAndScopes");
-    const inScope = (p) => key === "selectedScopes" && p.startsWith(`${name}/`);
-    const packages = s.selectedPackages.filter((p) => !inScope(p));
-    if (packages.length + s.selectedScopes.length >= this.script.max) return this.fail({ packagesAndScopes: this.script.texts.max });
-    this.change({ selectedPackages: packages, [key]: [...(key === "selectedPackages" ? packages : s[key]), name] }, "packagesAndScopes");
-  }
-
-  renderPicker() {
-    const picker = this.find("[data-picker] > *");
-    if (!picker) return;
-    const s = this.state;
-    const wanted = s.filter.toLowerCase();
-    let count = 0;
-    for (const item of picker.querySelectorAll("[data-pick-scope], [data-pick-package]")) {
-      const name = item.dataset.pickScope ?? item.dataset.pickPackage;
-      const swallowed = item.dataset.pickPackage && s.selectedScopes.includes(name.split("/")[0]);
-      item.hidden = swallowed || !name.toLowerCase().includes(wanted);
-      if (!item.hidden) count++;
-      const on = (item.dataset.pickScope ? s.selectedScopes : s.selectedPackages).includes(name);
-      item.querySelector("[data-tick]").textContent = on ? "✓" : "";
-    }
-    picker.querySelector("[data-count]").textContent = count;
-    const chosen = [...s.selectedScopes.map((n) => ["selectedScopes", n]), ...s.selectedPackages.map((n) => ["selectedPackages", n])];
-    picker.querySelector("[data-chosen]").replaceChildren(...chosen.map(([key, name]) => {
-      const li = stamp(document.querySelector("[data-chosen-item]"));
-      li.querySelector("span").textContent = name;
-      Object.assign(li.querySelector("button").dataset, { cancel: name, of: key });
-      return li;
-    }));
-  }
-
   // permissionText is a permission as the form calls it.
   permissionText(key) {
     const value = this.state[key];
@@ -299,31 +252,9 @@ class TokenForm {
     }
   }
 
-  // check is what npm's form refuses by itself.
-  check() {
-    const s = this.state;
-    const t = this.script.texts;
-    const errors = {};
-    const packages = s.packagesAndScopesPermission !== "No access";
-    const orgs = s.orgsPermission !== "No access";
-    const some = s.selectedPackagesAndScopes === "packagesAll" ||
-      s.selectedPackagesAndScopes === "packagesAndScopesSome" && s.selectedPackages.length + s.selectedScopes.length > 0;
-    if (!s.tokenName.trim()) errors.tokenName = t.nameEmpty;
-    else if ([...s.tokenName].length > 40) errors.tokenName = t.nameLong;
-    if ([...s.tokenDescription].length > 120) errors.tokenDescription = t.description;
-    if (!s.allowedIPRanges.every((r) => !r || isCIDR(r))) errors.allowedIPRanges = t.cidr;
-    if (!packages && !orgs) Object.assign(errors, { packagesAndScopes: t.nothingHere, orgs: t.nothingAbove });
-    if (packages && !some) errors.packagesAndScopes = t.noPackage;
-    if (orgs && s.selectedOrgs.length === 0) errors.orgs = t.noOrg;
-    const days = this.days();
-    if (!(days >= 1)) errors.expirationDays = t.expiryPast;
-    else if (this.writes() && days > 90) errors.expirationDays = t.expiryLong;
-    return errors;
-  }
-
   async submit() {
     if (this.loading) return;
-    this.errors = this.check();
+    this.errors = problems(this.state, this.days(), this.writes(), this.script.texts);
     if (Object.keys(this.errors).length > 0) return this.render();
     this.loading = true;
     this.render();
@@ -353,11 +284,6 @@ class TokenForm {
     delete this.errors[""];
     this.render();
   }
-}
-
-function isCIDR(text) {
-  const m = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
-  return !!m && m.slice(1, 5).every((n) => n <= 255) && m[5] <= 32;
 }
 
 starts.push(() => {
