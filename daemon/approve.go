@@ -157,10 +157,13 @@ func (a *approval) run(ctx context.Context, w waits, into *ipc.Result) error {
 	if good || w.signIn {
 		a.d.note(ctx, store.LogEntry{Kind: store.LogApproved, Passcard: p.ID, UID: a.uid, Detail: p.Username})
 	}
+	if w.signIn { // what was not meant goes on by itself
+		return a.d.revive(ctx, a.st, p.ID, func(c ipc.Code) bool { return c == ipc.CodeNeedsSignIn })
+	}
 	return nil
 }
 
-// signIn brings a session back that has ended, and what has waited for it.
+// signIn brings a session back that has ended.
 func (a *approval) signIn(ctx context.Context, acct npmAccount, p store.Passcard, into *ipc.Result) error {
 	if err := acct.SignIn(ctx); err != nil {
 		wire := *toWire(err)
@@ -170,7 +173,7 @@ func (a *approval) signIn(ctx context.Context, acct npmAccount, p store.Passcard
 		return &wire
 	}
 	into.SignedIn = append(into.SignedIn, passcardRef(p.ID))
-	return a.d.revive(ctx, a.st, p.ID, func(c ipc.Code) bool { return c == ipc.CodeNeedsSignIn })
+	return nil
 }
 
 // rotate rotates what waits. It is over when it has to wait still: then there

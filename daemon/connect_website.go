@@ -13,9 +13,9 @@ import (
 
 // mayUseSite is what the user has to know before the website is operated for
 // him (npm's Open Source Terms, Acceptable Use 9, 16 and 18).
-const mayUseSite = "By the website way rotd operates npm's settings pages for you, in a Chromium of its own. " +
-	"npm's terms of use let software manage packages through the public API, and forbid automating the website with a program " +
-	"that is not a web browser, and getting around its restrictions: whether they allow this is yours to judge, and your account's risk. Go this way?"
+const mayUseSite = "By the website way rotd operates npm's settings pages for you, in Chromium. npm's terms of use let software use " +
+	"the public API, and forbid automating the website with a program that is not a web browser, and getting around its restrictions: " +
+	"whether they allow this is yours to judge. Go this way?"
 
 // checkWay refuses what does not belong together.
 func checkWay(req *ipc.Connect) error {

@@ -89,10 +89,15 @@ func (d *Daemon) revive(ctx context.Context, st *store.Store, passcard string, m
 	for _, r := range rots {
 		d.settles.release(r.ID)
 		d.held.release(r.ID)
-		if r.Current > 0 && r.Next.IsZero() && !r.Schedule.Paused && mended(ipc.Code(r.Trouble.Code)) {
-			if err := st.SetNext(ctx, r.ID, d.cfg.Now()); err != nil {
-				return err
-			}
+		switch code := ipc.Code(r.Trouble.Code); {
+		case !mended(code):
+		case r.Current > 0 && r.Next.IsZero() && !r.Schedule.Paused:
+			err = st.SetNext(ctx, r.ID, d.cfg.Now())
+		case code == ipc.CodeNeedsSignIn: // nobody waits for it, and it is not so any more
+			err = st.ClearTrouble(ctx, r.ID)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	d.kick()

@@ -130,3 +130,13 @@ func (s *Store) SetTrouble(ctx context.Context, rot string, t Trouble, failures 
 		return s.addLog(ctx, tx, LogEntry{Kind: LogFailed, ROT: rot, Detail: t.Message})
 	})
 }
+
+// ClearTrouble forgets why the last attempt did not succeed: what was in its way
+// is not there any more. The ROT is then as its last success left it. ErrNotFound.
+func (s *Store) ClearTrouble(ctx context.Context, rot string) error {
+	return s.change(ctx, "clear the trouble of ROT "+rot, func(tx *sql.Tx) error {
+		return changeOne(tx.ExecContext(ctx,
+			`UPDATE rots SET trouble = NULL, failures = 0, last_attempt =
+			 (SELECT created FROM generations g WHERE g.rot = rots.id AND g.n = rots.current) WHERE id = ?`, rot))
+	})
+}

@@ -45,6 +45,27 @@ func TestROTs(t *testing.T) {
 	}
 }
 
+func TestTroubleThatIsOver(t *testing.T) {
+	st := newState(t)
+	s, ctx := st.open(t), t.Context()
+	rot := addROT(t, s, addPasscard(t, s, "ada").ID, "").ID
+	for _, first := range []bool{true, false} {
+		if !first {
+			rotate(t, s, rot, "t1", "npm_oneEXAMPLE")
+		}
+		want := must[ROT](t)(s.ROT(ctx, rot))
+		if !first {
+			want.LastAttempt = must[[]Generation](t)(s.Generations(ctx, rot, StepCurrent))[0].Created
+		}
+		st.clock.advance(time.Hour)
+		ok(t, s.SetTrouble(ctx, rot, Trouble{Code: "needs_sign_in", Message: "m"}, 2, want.Next))
+		ok(t, s.ClearTrouble(ctx, rot))
+		if diff := cmp.Diff(want, must[ROT](t)(s.ROT(ctx, rot))); diff != "" {
+			t.Errorf("before the first success: %v (-want +got):\n%s", first, diff)
+		}
+	}
+}
+
 func TestROTsThatAreRefused(t *testing.T) {
 	s, ctx := openNew(t), t.Context()
 	p := must[Passcard](t)(s.AddPasscard(ctx, Passcard{Name: "work", Registry: "r", Username: "ada", Via: "registry"}))
@@ -61,7 +82,8 @@ func TestROTsThatAreRefused(t *testing.T) {
 		t.Error("a name like an id was taken")
 	}
 	for name, err := range map[string]error{
-		"SetTrouble": s.SetTrouble(ctx, "rot_none", Trouble{}, 0, time.Time{}),
+		"SetTrouble":   s.SetTrouble(ctx, "rot_none", Trouble{}, 0, time.Time{}),
+		"ClearTrouble": s.ClearTrouble(ctx, "rot_none"),
 	} {
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("%s of none: %v", name, err)
