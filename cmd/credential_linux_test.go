@@ -39,7 +39,7 @@ func TestCredentialsOfUnits(t *testing.T) {
 		}
 		values[name] = tk.Value.Reveal()
 	}
-	rot := g.rotAs(0, 0)
+	rot := g.rotAs(uint32(os.Getuid()), uint32(os.Getgid()))
 	for _, grant := range [][2]string{{"ci", "publish.service"}, {"ci", "both"}, {"other", "both"}, {"ci", "neither.service"}, {"other", "neither"}, {"other", "at@7.service"}} {
 		rot("grant", grant[0], "--unit", grant[1]).want(t, 0, "", "may read "+grant[0])
 	}

@@ -70,14 +70,12 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 		out := &reply{w: w}
 		takeTime(w, r)
 		if fromBrowser(r) {
-			d.noteRefusal(r, "", rt.path, ", by way of a web browser")
-			out.fail(&ipc.Error{Code: ipc.CodeNotAllowed, Message: "requests that come by way of a web browser are refused",
-				Hint: "send no Origin and no Referer, and the host rotd or localhost"})
+			d.noteRefusal(r, "", rt.path, ", by way of a web browser", errBrowser)
+			out.fail(errBrowser)
 			return
 		}
 		if err := admit(r, rt.need); err != nil {
-			d.cfg.Log.Warn("refused", "path", rt.path, "err", err)
-			d.noteRefusal(r, "", rt.path, "")
+			d.noteRefusal(r, "", rt.path, "", err)
 			out.fail(err)
 			return
 		}
@@ -138,9 +136,14 @@ func (d *Daemon) failReading(r *http.Request, st *store.Store, path string, out 
 		return
 	}
 	rot, _ := resolveROT(r.Context(), st, r.PathValue("ref")) // "" where it names none
-	d.cfg.Log.Warn("refused", "path", path, "rot", rot, "err", no.err)
-	d.noteRefusal(r, rot, path, no.why)
+	d.noteRefusal(r, rot, path, no.why, no.err)
 	out.fail(no.err)
+}
+
+var errBrowser = &ipc.Error{
+	Code:    ipc.CodeNotAllowed,
+	Message: "requests that come by way of a web browser are refused",
+	Hint:    "send no Origin and no Referer, and the host rotd or localhost",
 }
 
 var errLocked = &ipc.Error{

@@ -65,13 +65,14 @@ type gathered struct {
 
 func newLogbook() logbook { return logbook{fresh: make(chan struct{}, 1), pause: logPause} }
 
-func (b *logbook) add(k logKey, at time.Time, count int) {
+// add gathers; first says that there was none like it yet since the last writing.
+func (b *logbook) add(k logKey, at time.Time, count int) (first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.open == nil {
 		b.open = make(map[logKey]gathered)
 	}
-	g := b.open[k]
+	g, more := b.open[k]
 	g.count += count
 	if at.After(g.last) {
 		g.last = at
@@ -81,6 +82,7 @@ func (b *logbook) add(k logKey, at time.Time, count int) {
 	case b.fresh <- struct{}{}:
 	default:
 	}
+	return !more
 }
 
 // take empties the book.
@@ -100,10 +102,13 @@ func (d *Daemon) noteRead(r *http.Request, rot string, generation int) {
 }
 
 // noteRefusal notes that the caller of r was turned away from a path, and why
-// where it does not go without saying. rot may be empty.
-func (d *Daemon) noteRefusal(r *http.Request, rot, path, why string) {
+// where it does not go without saying. rot may be empty. The daemon's own log
+// tells of it once a second or so, however often he comes.
+func (d *Daemon) noteRefusal(r *http.Request, rot, path, why string, err *ipc.Error) {
 	p, known := peerOf(r.Context())
-	d.book.add(logKey{store.LogRefused, rot, 0, p.UID, known, path + why, ""}, d.cfg.Now(), 1)
+	if d.book.add(logKey{store.LogRefused, rot, 0, p.UID, known, path + why, ""}, d.cfg.Now(), 1) {
+		d.cfg.Log.Warn("refused", "path", path, "rot", rot, "err", err)
+	}
 }
 
 // keepLog writes what is gathered, about once a second while there is any. It
