@@ -3,11 +3,12 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"rotd/ipc/fmt"
 )
 
 // terminal is where a person is asked: /dev/tty, so that questions work while
@@ -30,7 +31,7 @@ func (c *call) person() (*terminal, bool) {
 func (t *terminal) close() { _ = t.f.Close() }
 
 // say writes a line.
-func (t *terminal) say(line string) { fmt.Fprintln(t.f, line) }
+func (t *terminal) say(line string) { _, _ = io.WriteString(t.f, line+"\n") }
 
 // ask prompts for a line; a secret one is not shown while it is typed. When ctx
 // ends first the terminal is as it was before.
@@ -43,7 +44,7 @@ func (t *terminal) ask(ctx context.Context, prompt string, secret bool) (string,
 		}
 		defer func() { show(); t.say("") }()
 	}
-	fmt.Fprint(t.f, prompt)
+	_, _ = io.WriteString(t.f, prompt)
 	type line struct {
 		text string
 		err  error

@@ -3,13 +3,13 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 	"rotd/ipc/json"
 	"rotd/ipc/secret"
 )

@@ -2,11 +2,11 @@ package helper
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 var deliver = command{

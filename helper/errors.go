@@ -3,9 +3,9 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 // exitStatus ends rot with a status and without a word: the child of rot exec

@@ -3,7 +3,6 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -16,6 +15,7 @@ import (
 
 	"rotd/helper/npmrc"
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 var execCommand = command{

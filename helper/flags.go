@@ -2,10 +2,11 @@ package helper
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"rotd/ipc/fmt"
 )
 
 // flagSet parses the flags of a command. It has the methods, the rules and the

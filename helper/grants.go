@@ -2,10 +2,10 @@ package helper
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 var grants = command{

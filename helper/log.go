@@ -2,12 +2,12 @@ package helper
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 	"rotd/ipc/json"
 )
 

@@ -2,11 +2,11 @@ package helper
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 var ls = command{

@@ -3,12 +3,12 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 
 	"rotd/helper/npmrc"
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 	"rotd/ipc/secret"
 )
 

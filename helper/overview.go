@@ -2,8 +2,9 @@ package helper
 
 import (
 	"context"
-	"fmt"
 	"strings"
+
+	"rotd/ipc/fmt"
 )
 
 var help = command{

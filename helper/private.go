@@ -2,7 +2,6 @@ package helper
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"rotd/helper/npmrc"
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 // privateConfig writes the user's own config with the token in it to a file for

@@ -1,7 +1,6 @@
 package helper
 
 import (
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -82,7 +81,7 @@ func (p *progress) draw(width int) {
 	}
 	p.frame++
 	line := string(frames[p.frame%len(frames)]) + " " + p.head + " " + p.text
-	fmt.Fprint(p.w, "\r\x1b[K", clip(line, width-1))
+	_, _ = io.WriteString(p.w, "\r\x1b[K"+clip(line, width-1))
 	p.drawn = true
 }
 
@@ -95,7 +94,7 @@ func (p *progress) hide() {
 
 func (p *progress) erase() {
 	if p.drawn {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		_, _ = io.WriteString(p.w, "\r\x1b[K")
 		p.drawn = false
 	}
 }

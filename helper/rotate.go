@@ -3,11 +3,12 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 var rotate = command{
@@ -118,7 +119,7 @@ func askPurpose(ctx context.Context, person *terminal) (*ipc.Shape, error) {
 		}
 		answer = strings.ToLower(strings.TrimSpace(answer))
 		for i, p := range purposes {
-			if answer == p.name || answer == fmt.Sprint(i+1) {
+			if answer == p.name || answer == strconv.Itoa(i+1) {
 				return &p.shape, nil
 			}
 		}

@@ -3,13 +3,13 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 // Env is what rot has of its surroundings. A test brings its own.

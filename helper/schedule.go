@@ -2,9 +2,9 @@ package helper
 
 import (
 	"context"
-	"fmt"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 var schedule = command{

@@ -1,12 +1,12 @@
 package helper
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"rotd/helper/npmrc"
+	"rotd/ipc/fmt"
 )
 
 // npmConfig is npm's setting from the environment, whose names npm reads in

@@ -1,11 +1,11 @@
 package helper
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 // A purpose is one of the usual shapes of a token.

@@ -1,8 +1,9 @@
 package helper
 
 import (
-	"fmt"
 	"time"
+
+	"rotd/ipc/fmt"
 )
 
 // span is a time for a person: its largest unit, from "59 s" to "90 days".

@@ -2,11 +2,11 @@ package helper
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 )
 
 var status = command{

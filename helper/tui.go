@@ -1,7 +1,6 @@
 package helper
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -85,7 +84,7 @@ func (t *tui) printJSON(v any) error {
 // note writes a line to stderr, out of the way of the spinner.
 func (t *tui) note(line string) {
 	t.progress.hide()
-	fmt.Fprintln(t.stderr, line)
+	_, _ = io.WriteString(t.stderr, line+"\n")
 }
 
 func (t *tui) done(line string) { t.note(t.paint(green, "✔") + " " + clean(line)) }
@@ -106,7 +105,7 @@ func (t *tui) printError(e *ipc.Error) {
 		t.errorf(e)
 		return
 	}
-	fmt.Fprintf(t.stderr, "%s\n", b)
+	_, _ = io.WriteString(t.stderr, string(b)+"\n")
 }
 
 // clean takes out of a line what could move the cursor: it may hold words of a

@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"strings"
 	"time"
 
+	"rotd/ipc/fmt"
 	"rotd/ipc/json"
 	"rotd/ipc/secret"
 )
@@ -74,6 +74,7 @@ func Path(pattern, ref string) string {
 // escape makes s one element of a path. Dots are escaped too, as the server
 // would take "." and ".." out.
 func escape(s string) string {
+	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {
 		c := s[i]
@@ -81,7 +82,9 @@ func escape(s string) string {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '~':
 			b.WriteByte(c)
 		default:
-			fmt.Fprintf(&b, "%%%02X", c)
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
 		}
 	}
 	return b.String()

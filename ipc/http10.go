@@ -5,12 +5,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"rotd/ipc/fmt"
 	"rotd/ipc/json"
 )
 

@@ -2,10 +2,11 @@ package ipc
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"rotd/ipc/fmt"
 )
 
 // SystemSocket is the socket of a system service, SystemCredentialSocket the one

@@ -2,10 +2,10 @@ package npmrc
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
+	"rotd/ipc/fmt"
 	"rotd/ipc/secret"
 )
 

@@ -2,8 +2,9 @@ package npmrc
 
 import (
 	"errors"
-	"fmt"
 	"strings"
+
+	"rotd/ipc/fmt"
 )
 
 // ErrRegistry says that an address cannot be the key of a token.

@@ -3,7 +3,6 @@ package npmrc
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rotd/ipc/fmt"
 	"rotd/ipc/secret"
 )
 
