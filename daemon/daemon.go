@@ -113,7 +113,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := makeRuntimeDir(cfg.RuntimeDir, profileDir(cfg)); err != nil {
 		return err
 	}
-	lock, err := lockState(cfg.StateDir)
+	lock, err := LockState(cfg.StateDir)
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,9 @@ import (
 // ErrStateInUse says that another rotd has the state directory.
 var ErrStateInUse = errors.New("another rotd uses this state")
 
-// lockState prepares the state directory and takes its lock, which lasts until
+// LockState prepares the state directory and takes its lock, which lasts until
 // the file is closed and names the holder's pid.
-func lockState(dir string) (*os.File, error) {
+func LockState(dir string) (*os.File, error) {
 	if err := store.PrepareDir(dir); err != nil {
 		return nil, err
 	}

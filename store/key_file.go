@@ -105,3 +105,39 @@ func readKey(r io.Reader, from string) (Key, error) {
 	}
 	return k, nil
 }
+
+// next is the second slot.
+func (p keyFile) next() keyFile { return p + ".next" }
+
+func (p keyFile) Stage(ctx context.Context, account string) (Key, error) {
+	if info, err := os.Lstat(string(p)); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		return Key{}, withHint(fmt.Errorf("%s is a link: what it leads to is not rotd's to replace", p),
+			"give the key another place: rotd rekey --key %s --to WHERE", p)
+	}
+	if err := os.Remove(string(p.next())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Key{}, fmt.Errorf("make a new master key: %w", err)
+	}
+	return p.next().Create(ctx, account)
+}
+
+func (p keyFile) Staged(ctx context.Context, account string) (Key, error) {
+	return p.next().Load(ctx, account)
+}
+
+func (p keyFile) Promote(context.Context, string) error {
+	if err := os.Rename(string(p.next()), string(p)); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(string(p)))
+}
+
+func (p keyFile) Drop(context.Context, string) error {
+	err := os.Remove(string(p))
+	if errors.Is(err, fs.ErrNotExist) {
+		return p.missing("there is no such file")
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(string(p)))
+}

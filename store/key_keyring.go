@@ -31,6 +31,7 @@ type ring interface {
 	Ready(ctx context.Context) error
 	Get(service, account string) (string, error) // keyring.ErrNotFound
 	Set(service, account, value string) error
+	Delete(service, account string) error // keyring.ErrNotFound
 }
 
 func newKeyring() keyringSource { return keyringSource{osKeyring{}, keyringPatience} }
@@ -67,10 +68,14 @@ func (k keyringSource) get(ctx context.Context, account string) (Key, error) {
 	return key, nil
 }
 
-// Create makes a key. Whatever Set answers, the keyring is read again: a Set
-// that timed out may have happened, and one that reported success may not.
+// Create makes a key.
 func (k keyringSource) Create(ctx context.Context, account string) (Key, error) {
-	key := randomKey()
+	return k.put(ctx, account, randomKey())
+}
+
+// put keeps a key. Whatever Set answers, the keyring is read again: a Set that
+// timed out may have happened, and one that reported success may not.
+func (k keyringSource) put(ctx context.Context, account string, key Key) (Key, error) {
 	_, setErr := bounded(ctx, k.patience, func(context.Context) (struct{}, error) {
 		return struct{}{}, k.ring.Set(keyringService, account, key.encode())
 	})
@@ -84,6 +89,38 @@ func (k keyringSource) Create(ctx context.Context, account string) (Key, error) 
 		return Key{}, err
 	}
 	return Key{}, keyringFailed("keep the master key", errors.New("the keyring answers another one"))
+}
+
+// nextAccount is the second slot of a state.
+func nextAccount(account string) string { return account + ".next" }
+
+func (k keyringSource) Stage(ctx context.Context, account string) (Key, error) {
+	return k.Create(ctx, nextAccount(account))
+}
+
+func (k keyringSource) Staged(ctx context.Context, account string) (Key, error) {
+	return k.Load(ctx, nextAccount(account))
+}
+
+func (k keyringSource) Promote(ctx context.Context, account string) error {
+	key, err := k.Staged(ctx, account)
+	if err != nil {
+		return err
+	}
+	if _, err := k.put(ctx, account, key); err != nil {
+		return err
+	}
+	return k.Drop(ctx, nextAccount(account))
+}
+
+func (k keyringSource) Drop(ctx context.Context, account string) error {
+	_, err := bounded(ctx, k.patience, func(context.Context) (struct{}, error) {
+		return struct{}{}, k.ring.Delete(keyringService, account)
+	})
+	if err != nil && !errors.Is(err, keyring.ErrNotFound) {
+		return keyringFailed("remove a master key", err)
+	}
+	return nil
 }
 
 // keyringFailed wraps an error of the keyring that is none of ours yet.

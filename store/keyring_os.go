@@ -11,3 +11,5 @@ func (osKeyring) Get(service, account string) (string, error) { return keyring.G
 func (osKeyring) Set(service, account, value string) error {
 	return keyring.Set(service, account, value)
 }
+
+func (osKeyring) Delete(service, account string) error { return keyring.Delete(service, account) }

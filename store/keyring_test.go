@@ -61,6 +61,17 @@ func (r *fakeRing) Set(service, account, value string) error {
 	return nil
 }
 
+func (r *fakeRing) Delete(service, account string) error {
+	r.wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.kept[service+"/"+account]; !ok {
+		return keyring.ErrNotFound
+	}
+	delete(r.kept, service+"/"+account)
+	return nil
+}
+
 func TestKeyringKeepsAKeyForEachState(t *testing.T) {
 	k := keyringSource{newFakeRing(), time.Second}
 	if _, err := k.Load(t.Context(), "one"); !errors.Is(err, ErrKeyMissing) || HintOf(err) == "" {

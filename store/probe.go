@@ -87,11 +87,11 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(dst, src); err != nil {
-		dst.Close()
-		return err
+	_, err = io.Copy(dst, src)
+	if err == nil {
+		err = dst.Sync()
 	}
-	return dst.Close()
+	return errors.Join(err, dst.Close())
 }
 
 func readProbe(ctx context.Context, db *sql.DB) (p probed, err error) {

@@ -105,20 +105,41 @@ const keyCheckText = "the master key of this state"
 
 var keyCheckPlace = place{"meta", "1", "key_check"}
 
-// unlock loads the key of a state that has one and tries it.
+// unlock loads the key of a state that has one and tries it. Where a change of
+// the key was cut off after its commit, the new one waits in the second slot,
+// and takes its place now.
 func (s *Store) unlock(ctx context.Context, keys KeySource, was probed) error {
 	key, err := keys.Load(ctx, was.stateID)
 	if err != nil {
 		return err
 	}
-	if s.seals, err = newSealer(key); err != nil {
+	fits, err := s.try(key, was)
+	if fits || err != nil {
 		return err
 	}
-	if _, err := s.seals.open(keyCheckPlace, was.keyCheck); err != nil {
-		return withHint(fmt.Errorf("%s: %w", keys, ErrWrongKey),
-			"start rotd with the --key that it was started with before, or put that key back; nothing was changed")
+	if place, ok := keys.(slots); ok {
+		if next, err := place.Staged(ctx, was.stateID); err == nil {
+			if fits, err := s.try(next, was); fits || err != nil {
+				s.log.InfoContext(ctx, "a change of the master key that was cut off comes to its end", "key", keys.String())
+				return errors.Join(err, place.Promote(ctx, was.stateID))
+			}
+		}
 	}
-	return nil
+	return withHint(fmt.Errorf("%s: %w", keys, ErrWrongKey),
+		"start rotd with the --key that it was started with before, or put that key back; nothing was changed")
+}
+
+// try uses key if it is the one that sealed the state.
+func (s *Store) try(key Key, was probed) (fits bool, err error) {
+	seals, err := newSealer(key)
+	if err != nil {
+		return false, err
+	}
+	if _, err := seals.open(keyCheckPlace, was.keyCheck); err != nil {
+		return false, nil
+	}
+	s.seals = seals
+	return true, nil
 }
 
 // firstStart makes the database and its key, or goes on where an earlier first

@@ -26,7 +26,7 @@ type command struct {
 }
 
 // commands are all of rotd's but help, in the order of the overview.
-var commands = []command{runCommand, installCommand, uninstallCommand, startCommand, stopCommand, restartCommand, statusCommand, versionCommand}
+var commands = []command{runCommand, installCommand, uninstallCommand, startCommand, stopCommand, restartCommand, statusCommand, backupCommand, restoreCommand, rekeyCommand, versionCommand}
 
 var versionCommand = command{
 	name: "version",
