@@ -20,6 +20,9 @@ func (s *Sandbox) loginPage(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, next)
 		return
 	}
+	if c, err := r.Cookie(cookieCSRF); err == nil && c.Value != "" {
+		s.setCookie(w, cookieCSRF, c.Value, !s.switches.CSRFReadable) // by which PLAID knows that it is signed out
+	}
 	s.showLogin(w, r, http.StatusOK, next, "", "", "")
 }
 

@@ -121,11 +121,18 @@ func TestSiteAsPlaid(t *testing.T) {
 			t.Errorf("tokenDetails.%s is %v, want %v", k, details[k], want)
 		}
 	}
+	if a := p.spiferack("GET", "/login", nil); a.header.Get("Set-Cookie") != "" {
+		t.Fatalf("signed in, /login sets %q", a.header.Get("Set-Cookie"))
+	}
 	if a := p.spiferack("GET", "/-/whoami", nil); a.status != 404 || a.body != `{"message":"Route not found!","user":{"name":"ada"}}` {
 		t.Fatalf("the probe for a session: %d %s", a.status, a.body)
 	}
 	gone := p.spiferack("POST", tokensPath+"/delete", map[string]any{"csrftoken": p.csrf(), "tokens": o["id"]})
 	if gone.status != 200 || whoami(t, base, value) != 401 {
 		t.Fatalf("%d %s", gone.status, gone.body)
+	}
+	s.SignOut()
+	if a := p.spiferack("GET", "/login", nil); !strings.HasPrefix(a.header.Get("Set-Cookie"), "cs="+p.csrf()+";") {
+		t.Fatalf("signed out, /login sets %q", a.header.Get("Set-Cookie"))
 	}
 }

@@ -25,7 +25,7 @@ type surfer struct {
 
 func newSurfer(t *testing.T, s *sandbox.Sandbox, base string) *surfer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	b, err := browser.Start(ctx, browser.Config{NoSandbox: os.Getuid() == 0, Dir: t.TempDir()})
 	if err != nil {
