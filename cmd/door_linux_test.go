@@ -45,20 +45,25 @@ func TestASecondUser(t *testing.T) {
 
 	runner("get", "ci").want(t, ipc.ExitNotAllowed, "", "rot: uid 64201 (runner) may not read ci\n  hint: uid 0, who runs rotd, can allow it: rot grant ci --uid 64201\n")
 	runner("get", "nothing").want(t, ipc.ExitNotAllowed, "", "rot: uid 64201 (runner) may not read nothing\n  hint: uid 0, who runs rotd, can allow it: rot grant nothing --uid 64201\n")
-	for _, args := range [][]string{{"ls"}, {"status"}, {"log"}, {"rotate", "ci"}, {"grant", "ci", "--uid", "runner"}, {"grants", "ci"}, {"revoke", "ci"}, {"remove", "ci", "--yes"}, {"schedule", "ci"}, {"deliver", "ci", "--", "true"}, {"approve"}} {
-		if got := runner(args...); got.code != ipc.ExitNotAllowed || got.stdout != "" {
-			t.Errorf("%v: %+v", args, got)
+	administers := func() {
+		t.Helper()
+		for _, args := range [][]string{{"ls"}, {"status"}, {"log"}, {"rotate", "ci"}, {"grant", "ci", "--uid", "runner"}, {"grants", "ci"}, {"revoke", "ci"}, {"remove", "ci", "--yes"}, {"schedule", "ci"}, {"deliver", "ci", "--", "true"}, {"approve"}} {
+			if got := runner(args...); got.code != ipc.ExitNotAllowed || got.stdout != "" {
+				t.Errorf("%v: %+v", args, got)
+			}
 		}
 	}
+	administers()
 	g.rotAs(runnerUID, runnerUID)("get", "ci").want(t, ipc.ExitUnreachable, "", "you may not use its socket")
 
 	owner("grant", "ci", "--uid", "runner").want(t, 0, "", "uid 64201 (runner) may read ci")
 	runner("get", "ci").want(t, 0, secret, "")
+	administers()
 	owner("ungrant", "ci", "--uid", "runner").want(t, 0, "", "may not read ci any more")
 	runner("get", "ci").want(t, ipc.ExitNotAllowed, "", "may not read ci")
 	owner("grant", "ci", "--gid", "builders").want(t, 0, "", "warning: "+g.client.Socket+" is closed to gid 64300")
 	runner("get", "ci").want(t, 0, secret, "")
-	runner("exec", "ci", "--", "sh", "-c", "echo $NODE_AUTH_TOKEN").want(t, 0, secret, "")
+	g.publishAs(runnerUID, socketGID)
 
 	access := owner("grant", "ci", "--access-token", "job")
 	access.want(t, 0, access.stdout, "access-token job may read ci")
@@ -71,6 +76,7 @@ func TestASecondUser(t *testing.T) {
 	g.await(20*time.Second, "a user who is gone", func() bool {
 		return strings.Contains(runner("get", "ci").stderr, "uid 64201 is no user of this machine, and may not read ci")
 	})
+	administers()
 	owner("grant", "ci", "--uid", "64201").want(t, ipc.ExitUsage, "", "there is no user \"64201\" on this machine")
 	runner("get", "ci", "--access-token-file", file).want(t, 0, secret, "")
 
@@ -83,6 +89,28 @@ func TestASecondUser(t *testing.T) {
 	}
 	runner("get", "ci", "--access-token-file", file).want(t, ipc.ExitNotAllowed, "", "is shut out: it showed 10 wrong access tokens within a minute\n  hint: try again in ")
 	owner("get", "ci").want(t, 0, secret, "")
+}
+
+// publishAs has a job of a runner's user publish with the real npm, of which it
+// has a copy.
+func (g *ground) publishAs(uid, gid int) {
+	g.t.Helper()
+	home := filepath.Join(g.dir, "home")
+	npm := filepath.Join(g.dir, "npm")
+	if err := os.CopyFS(npm, os.DirFS(filepath.Join(npmClient(g.t), "..", ".."))); err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.Mkdir(home, 0o700); err != nil {
+		g.t.Fatal(err)
+	}
+	g.write("home/package.json", `{"name":"rotd-example","version":"1.0.0"}`)
+	for _, path := range []string{home, filepath.Join(home, "package.json")} {
+		if err := os.Chown(path, uid, gid); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	g.runAs(uint32(uid), uint32(gid), home, filepath.Join(g.dir, "rot"), "exec", "ci", "--", "node", filepath.Join(npm, "bin", "npm-cli.js"), "publish").
+		want(g.t, 0, "+ rotd-example@1.0.0\n", "npm notice")
 }
 
 // writeUsers writes the user database that the daemon sees, in its place.

@@ -22,19 +22,26 @@ func (g *ground) rotAs(uid, gid uint32) func(args ...string) outcome {
 	}
 	return func(args ...string) outcome {
 		g.t.Helper()
-		var stdout, stderr bytes.Buffer
-		cmd := exec.Command(program, args...)
-		cmd.Dir = "/"
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "ROTD_SOCKET=" + g.client.Socket}
-		if uid != uint32(os.Getuid()) || gid != uint32(os.Getgid()) {
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
-		}
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-			g.t.Fatal(err)
-		}
-		return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		return g.runAs(uid, gid, "/", append([]string{program}, args...)...)
 	}
+}
+
+// runAs runs a program in a directory, which is his home too, as somebody.
+func (g *ground) runAs(uid, gid uint32, dir string, argv ...string) outcome {
+	g.t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = dir
+	cmd.Env = []string{"PATH=" + g.dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "XDG_RUNTIME_DIR=" + dir,
+		"ROTD_SOCKET=" + g.client.Socket, "npm_config_update_notifier=false"}
+	if uid != uint32(os.Getuid()) || gid != uint32(os.Getgid()) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
+	}
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		g.t.Fatal(err)
+	}
+	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
 // outcome is what one run of rot left.

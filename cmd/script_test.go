@@ -82,7 +82,7 @@ func TestScripts(t *testing.T) {
 }
 
 // npmClient is the pinned npm client that .ci/tools.sh installs.
-func npmClient(t *testing.T) string {
+func npmClient(t testing.TB) string {
 	t.Helper()
 	path, err := filepath.Abs("../.tools/npm/node_modules/npm/bin/npm-cli.js")
 	if err != nil {
