@@ -154,6 +154,11 @@ func TestTheSystemsService(t *testing.T) {
 	s.says(left, `^master.key\n(reports\n)?rotd.db\n(rotd.db-shm\nrotd.db-wal\n)?rotd.lock$`)
 	s.Run("rotd", "uninstall", "--system", "--purge")
 	s.Sh("test ! -e /var/lib/rotd")
+
+	t.Log("a key that systemd keeps sealed to this machine")
+	s.Sh("mkdir -p -m 700 /etc/credstore.encrypted; head -c 32 /dev/urandom | base64 | systemd-creds encrypt --name=rotd-key - /etc/credstore.encrypted/rotd-key")
+	s.Sh("rotd install --system --key credential:rotd-key; rotd start --system")
+	s.says(s.Run("rot", "status"), "key    credential:rotd-key")
 }
 
 // A user who is not root, with a manager of his own that outlives his logout.

@@ -36,12 +36,12 @@ func (e *DialError) text() (sentence, hint string) {
 		return long.Error(), long.Hint()
 	case errors.Is(e.Cause, fs.ErrNotExist):
 		return fmt.Sprintf("rotd is not running (no socket at %s)", e.Path),
-			"start it: rotd run, or name its socket with --socket or ROTD_SOCKET"
+			"start it: rotd run (rotd start where it is installed as a service), or name its socket with --socket or ROTD_SOCKET"
 	case errors.Is(e.Cause, errNotSocket):
 		return e.Path + " is not a socket", "name rotd's socket with --socket or ROTD_SOCKET"
 	case errors.Is(e.Cause, syscall.ECONNREFUSED):
 		return fmt.Sprintf("nothing listens behind %s: the rotd that made it has ended", e.Path),
-			"start it: rotd run"
+			"start it: rotd run (rotd start where it is installed as a service)"
 	case errors.Is(e.Cause, fs.ErrPermission):
 		return fmt.Sprintf("rotd may be running, but you may not use its socket %s", e.Path),
 			"ask whoever runs it to open it to a group of yours (rotd run --socket-group), or start one of your own: rotd run"

@@ -48,6 +48,8 @@ runs, too.
 const examples = `rotd keeps npm tokens that rotate, behind references that do not.
 
 Examples:
+  rotd install && rotd start                a service of yours, whenever you log in
+  sudo rotd install --system --key file:/var/lib/rotd/master.key
   rotd run                                  serve, with the key in the OS keyring
   rotd run --key file:$HOME/.rotd.key       a machine without a keyring
   rotd run --state-dir D --socket D/s       a second one, for trying things out

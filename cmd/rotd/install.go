@@ -43,6 +43,9 @@ func runInstall(ctx context.Context, c *call, args []string) error {
 	if err := c.parse(fs, args, 0); err != nil {
 		return err
 	}
+	if *linger && runtime.GOOS != "linux" {
+		return usageError{errors.New("--linger is systemd's: here your services run while you are logged in")}
+	}
 	if *system && *linger {
 		return usageError{errors.New("--linger is for a service of your own, not with --system")}
 	}

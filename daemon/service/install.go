@@ -41,7 +41,12 @@ func (c *Control) Install(ctx context.Context, s Spec) (Installed, error) {
 	if err != nil {
 		return done, err
 	}
-	socket := false // has the socket's unit changed?
+	if c.platform == launchd && s.System {
+		if err := prepareLaunchd(s); err != nil {
+			return done, err
+		}
+	}
+	socket := false // has a socket's unit changed?
 	for _, f := range files {
 		changed, err := write(f)
 		if err != nil {
@@ -52,7 +57,7 @@ func (c *Control) Install(ctx context.Context, s Spec) (Installed, error) {
 		socket = socket || changed && filepath.Ext(f.Path) == ".socket"
 	}
 	if c.platform == launchd {
-		return c.reloadLaunchd(done, s)
+		return c.reloadLaunchd(done)
 	}
 	if c.system {
 		if err := prepareSystem(ctx); err != nil {
@@ -94,14 +99,7 @@ func (c *Control) renew(ctx context.Context, done *Installed, socket bool) error
 	return c.Restart(ctx)
 }
 
-func (c *Control) reloadLaunchd(done Installed, s Spec) (Installed, error) {
-	if s.System {
-		// launchd starts it as this user, and does not make one.
-		if _, err := user.Lookup("_rotd"); err != nil {
-			return done, &Error{message: "there is no user _rotd for the service to run as", cause: err,
-				hint: "make one: sysadminctl -addUser _rotd -UID 399 -roleAccount; then install again"}
-		}
-	}
+func (c *Control) reloadLaunchd(done Installed) (Installed, error) {
 	st, err := c.svc.Status()
 	done.Running = err == nil && st == running
 	if done.Running && done.Changed {
@@ -109,6 +107,31 @@ func (c *Control) reloadLaunchd(done Installed, s Spec) (Installed, error) {
 		return done, c.svc.Restart()
 	}
 	return done, nil
+}
+
+// prepareLaunchd makes the directories of the system's service on macOS, for the
+// user that launchd is to run it as. launchd makes neither.
+func prepareLaunchd(s Spec) error {
+	u, err := user.Lookup("_rotd")
+	if err != nil {
+		return &Error{message: "there is no user _rotd for the service to run as", cause: err,
+			hint: "make one: sysadminctl -addUser _rotd -UID 399 -roleAccount; then install again"}
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	for dir, mode := range map[string]os.FileMode{filepath.Dir(s.Socket): 0o755, s.StateDir: 0o700} {
+		err := os.MkdirAll(dir, mode)
+		if err == nil {
+			err = os.Chmod(dir, mode)
+		}
+		if err == nil {
+			err = os.Chown(dir, uid, gid)
+		}
+		if err != nil {
+			return fmt.Errorf("make the directories of rotd: %w", err)
+		}
+	}
+	return nil
 }
 
 // files are those of the service on this platform.
