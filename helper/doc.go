@@ -5,6 +5,7 @@
 // it reads from a file or a person goes to rotd, what rotd answers to stdout, to
 // the .npmrc that was asked for, or to the child of rot exec.
 //
-// The program is to stay small and quick to start: package ipc has a client of
-// its own because of that, and a test names what must not be linked.
+// The program is to stay small and quick to start. Because of that package ipc
+// has a client, a fmt and a json of its own, and this one a set of flags; a test
+// names what must not be linked, and another how large the whole may be.
 package helper
