@@ -2,7 +2,6 @@ package npmrc
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"rotd/ipc/fmt"
@@ -78,7 +77,6 @@ func Cut(src []byte, registry string) ([]byte, Report, error) {
 	settings := parse(text)
 	rep := Report{Key: scope + tokenSetting}
 	at := find(settings, scope, &rep)
-	slices.Sort(rep.Others)
 	if at < 0 {
 		return src, rep, nil
 	}
@@ -129,7 +127,6 @@ func set(src []byte, registry string, value secret.Text, override bool) ([]byte,
 	settings := parse(text)
 	rep := Report{Key: scope + tokenSetting}
 	at := find(settings, scope, &rep)
-	slices.Sort(rep.Others)
 	if at < 0 {
 		out, line := insert(text, settings, rep.Key+"="+value.Reveal())
 		rep.Line, rep.Added, rep.Changed = line, true, true
@@ -156,18 +153,14 @@ func set(src []byte, registry string, value secret.Text, override bool) ([]byte,
 func find(settings []setting, scope string, rep *Report) int {
 	at := -1
 	for i, s := range settings {
-		same := s.key == rep.Key
-		variant := s.key == strings.TrimSuffix(scope, "/")+tokenSetting
-		switch {
-		case same && s.section || variant:
-			rep.Others = append(rep.Others, s.line)
-		case same && at >= 0 && settings[at].list:
-			// Nothing takes the list back.
-		case same:
-			if at >= 0 {
-				rep.Others = append(rep.Others, settings[at].line)
-			}
+		if s.key == rep.Key && !s.section && (at < 0 || !settings[at].list) { // nothing takes the list back
 			at = i
+		}
+	}
+	variant := strings.TrimSuffix(scope, "/") + tokenSetting
+	for i, s := range settings {
+		if s.key == variant || s.key == rep.Key && (s.section || i < at) {
+			rep.Others = append(rep.Others, s.line)
 		}
 	}
 	return at
