@@ -133,7 +133,7 @@ func (c cell) rig(t *testing.T) *rig {
 	if checks == "" {
 		checks = `[]`
 	}
-	r.switches(fmt.Sprintf(`{"escalation":%s}`, checks))
+	r.switches(fmt.Sprintf(`{"escalation":%s,"form_generation":%d,"settings_escalation":%q}`, checks, c.form, c.escalation))
 	r.d.cfg.Browser, r.d.cfg.BrowserNoSandbox = "", os.Getuid() == 0
 	return r
 }
