@@ -103,7 +103,7 @@ func (d *Daemon) website(cfg npm.Config, site string, keep npm.Keeper, who prese
 // equip gives an account what it needs of the daemon, and of who is there.
 func (d *Daemon) equip(cfg *npm.Config, keep npm.Keeper, who presence) {
 	cfg.Keep, cfg.Ask, cfg.Progress = keep, who.ask, who.tell
-	cfg.Now, cfg.Sleep = d.cfg.Now, sleep
+	cfg.Now, cfg.Sleep = d.cfg.Now, d.cfg.Sleep
 	cfg.Log = d.cfg.Log.With(slog.String("registry", cfg.Registry))
 	cfg.UserAgent = "rotd/" + ipc.BuildVersion
 	registry, username := cfg.Registry, cfg.Username

@@ -54,8 +54,9 @@ type Config struct {
 	Settings func() (Settings, error)
 
 	Log   *slog.Logger
-	Now   func() time.Time // nil: time.Now
-	Ready func()           // nil-able; called once the socket answers
+	Now   func() time.Time                                 // nil: time.Now
+	Sleep func(ctx context.Context, d time.Duration) error // between two tries at npm; nil: a timer
+	Ready func()                                           // nil-able; called once the socket answers
 }
 
 // Daemon is a running service.

@@ -92,7 +92,7 @@ func (w *watch) everything() map[string]string {
 	w.t.Helper()
 	w.seen["the log"] = w.r.log.String()
 	dirs := []string{w.r.d.cfg.StateDir, w.r.d.cfg.RuntimeDir}
-	for _, pattern := range []string{"rotd-*", "org.chromium*", ".org.chromium*", "chromedp*", "browser-*"} {
+	for _, pattern := range []string{"rotd-[0-9]*", "org.chromium*", ".org.chromium*", "chromedp*"} {
 		found, err := filepath.Glob(filepath.Join(os.TempDir(), pattern))
 		if err != nil {
 			w.t.Fatal(err)
