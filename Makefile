@@ -1,6 +1,8 @@
 # make          builds the three programs into bin/
 # make demo     installs what is missing and plays the whole thing, offline
 # make test     installs what is missing and runs every check and test
+# make matrix   rotates in every cell of ways, factors, forms and escalations, and
+#               prints the counts
 # make lint     gofmt, go vet (Linux and macOS), staticcheck, govulncheck where it can
 # make bench    the Go benchmarks
 # make soak     the fault run, KILLS kills of the daemon (SEED=N repeats one), and
@@ -14,7 +16,7 @@ KILLS ?= 500
 SEED ?= 0
 
 # check is lint without its question to the outside.
-.PHONY: all demo test lint check bench soak clean FORCE
+.PHONY: all demo test matrix lint check bench soak clean FORCE
 all: bin/rotd bin/rot bin/npm-sandbox
 
 bin/rotd: FORCE
@@ -34,7 +36,13 @@ demo: all
 test:
 	.ci/tools.sh test
 	$(MAKE) check
-	go test -race -timeout 30m ./...
+	go test -race -timeout 30m -skip '^TestMatrix$$' ./...
+	$(MAKE) matrix
+
+matrix:
+	@mkdir -p bin
+	@go test -race -count 1 -timeout 45m -v -run '^TestMatrix$$' ./daemon >bin/matrix.log 2>&1 || { cat bin/matrix.log; exit 1; }
+	@grep -oE 'the matrix took .*|[0-9]+ cells by .*' bin/matrix.log
 
 lint: check
 	.ci/vulncheck.sh
