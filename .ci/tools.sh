@@ -32,6 +32,7 @@ if [ "$want" = test ]; then
   need etcdctl etcd-client
   need Xvfb xvfb
   need xdotool xdotool
+  need ssh-keygen openssh-client
   # The tests of the service have a systemd of their own, in namespaces.
   need systemd-analyze systemd
   need plistutil libplist-utils

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,7 +18,8 @@ type route struct {
 	need         access
 	// serve has no Store when the route says that it can do without.
 	serve      func(*Daemon, *http.Request, *store.Store, *reply) error
-	evenLocked bool // answers while the keyring is locked; the Store may be nil
+	body       int64 // the most bytes of a request's body; 0: maxBody
+	evenLocked bool  // answers while the keyring is locked; the Store may be nil
 }
 
 // routes is the whole API. A test walks it.
@@ -44,6 +46,8 @@ var routes = []route{
 	{method: "DELETE", path: ipc.PathGrant, need: accessOwner, serve: (*Daemon).deleteGrant},
 	{method: "POST", path: ipc.PathPasskey, need: accessOwner, serve: (*Daemon).postPasskey},
 	{method: "DELETE", path: ipc.PathPasskey, need: accessOwner, serve: (*Daemon).deletePasskey},
+	{method: "POST", path: ipc.PathExport, need: accessOwner, serve: (*Daemon).postExport},
+	{method: "POST", path: ipc.PathImport, need: accessOwner, serve: (*Daemon).postImport, body: maxImport},
 	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
 }
 
@@ -92,7 +96,7 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 			}
 			r = r.WithContext(context.WithValue(r.Context(), readingKey{}, leave))
 		}
-		if err := takeBody(w, r); err != nil {
+		if err := takeBody(w, r, cmp.Or(rt.body, maxBody)); err != nil {
 			d.failRequest(rt.path, out, err)
 			return
 		}

@@ -29,7 +29,7 @@ const (
 	// asks for a value does not stand in line behind them.
 	lookersAtOnce = 2
 	// maxBody bounds a request's body, in bytes; the largest honest one holds a
-	// passkey. It has bodyTime to arrive.
+	// passkey, where its route says nothing else. It has bodyTime to arrive.
 	maxBody  = 64 << 10
 	bodyTime = 10 * time.Second
 )
@@ -226,13 +226,13 @@ func takeTime(w http.ResponseWriter, r *http.Request) {
 
 // takeBody reads the body, so that no handler waits for it and nothing is done
 // for half a request.
-func takeBody(w http.ResponseWriter, r *http.Request) error {
+func takeBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	if r.Body == http.NoBody {
 		return nil
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
-		return badRequest("the request's body cannot be read: "+err.Error(), fmt.Sprintf("it has %s, and %d bytes are the most", bodyTime, maxBody))
+		return badRequest("the request's body cannot be read: "+err.Error(), fmt.Sprintf("it has %s, and %d bytes are the most", bodyTime, most))
 	}
 	r.Body = io.NopCloser(bytes.NewReader(b))
 	// The connection is watched for its end from here on, without a limit.

@@ -8,6 +8,7 @@ import (
 
 	"rotd/daemon/browser"
 	"rotd/daemon/npm"
+	"rotd/daemon/parcel"
 	"rotd/daemon/rotate"
 	"rotd/ipc"
 	"rotd/store"
@@ -36,6 +37,9 @@ var wireCodes = []struct {
 	{browser.ErrFailed, ipc.CodeBrowserFailed},
 	{browser.ErrLoad, ipc.CodeUnreachable},
 	{browser.ErrNoControl, ipc.CodePageUnrecognised},
+	{parcel.ErrKey, ipc.CodeBadFile},
+	{parcel.ErrFile, ipc.CodeBadFile},
+	{parcel.ErrRecipient, ipc.CodeBadRequest},
 	{rotate.ErrUnconfirmed, ipc.CodeUnconfirmed},
 	{store.ErrNotFound, ipc.CodeNotFound},
 	{store.ErrAmbiguous, ipc.CodeAmbiguous},

@@ -79,6 +79,12 @@ func (w *websiteAccount) Revoke(ctx context.Context, key string) error {
 	return err
 }
 
+func (w *websiteAccount) Check(ctx context.Context) error {
+	err := w.website.Check(ctx)
+	w.learn(err)
+	return err
+}
+
 func (w *websiteAccount) SignIn(ctx context.Context) error {
 	err := w.website.SignIn(ctx)
 	w.learn(err)
@@ -104,7 +110,6 @@ func (w *websiteAccount) check(ctx context.Context) error {
 		return nil
 	}
 	err := w.Check(ctx)
-	w.learn(err)
 	if w.trouble != nil {
 		if err = w.SignIn(ctx); err != nil && forPerson(toWire(err).Code) {
 			w.trouble = toWire(err)

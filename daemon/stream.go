@@ -54,7 +54,7 @@ func (s *stream) step(rot, name, text string) {
 func (s *stream) ask(ctx context.Context, kind, text string) (secret.Text, error) {
 	id, answer := s.qs.add(s.uid)
 	defer s.qs.remove(id)
-	hidden := kind == ipc.AskPassword
+	hidden := kind == ipc.AskPassword || kind == ipc.AskFileKey
 	s.send(ipc.Event{Question: &ipc.Question{ID: id, Kind: kind, Text: text, Secret: hidden}})
 	late := time.NewTimer(answerTime)
 	defer late.Stop()

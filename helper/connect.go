@@ -159,28 +159,33 @@ func (c *call) passkeyFile(name string, into **ipc.Passkey) error {
 	return nil
 }
 
-// readSecret reads a file, or the standard input, which has only one reader.
+// readSecret reads the file that a flag names.
 func (c *call) readSecret(flag, name string) (string, error) {
+	return c.readInput("--"+flag, name, maxSecret, "is too long for a secret")
+}
+
+// readInput reads a file, or the standard input, which has only one reader.
+func (c *call) readInput(what, name string, most int, tooLong string) (string, error) {
 	in := c.Stdin
 	if name == "-" {
 		if c.stdinUsed {
-			return "", c.usage("only one of the flags can read the standard input")
+			return "", c.usage("only one file can be the standard input")
 		}
 		c.stdinUsed = true
 	} else {
 		f, err := os.Open(name)
 		if err != nil {
-			return "", local("name a file that is there and that you may read", "--%s: %v", flag, err)
+			return "", local("name a file that is there and that you may read", "%s: %v", what, err)
 		}
 		defer f.Close()
 		in = f
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxSecret+1))
+	b, err := io.ReadAll(io.LimitReader(in, int64(most)+1))
 	if err != nil {
-		return "", local("", "--%s: %v", flag, err)
+		return "", local("", "%s: %v", what, err)
 	}
-	if len(b) > maxSecret {
-		return "", local("name the file with the secret alone", "--%s: %s is too long for a secret", flag, name)
+	if len(b) > most {
+		return "", local("name another file", "%s: %s %s", what, name, tooLong)
 	}
 	return string(b), nil
 }

@@ -62,6 +62,8 @@ func insteadOf(kind string) string {
 		return "connect again with the authenticator's secret, and let rotd keep it: rot connect npm --totp-secret-file F --remember totp" + alone
 	case ipc.AskTerms:
 		return "say it beforehand: --accept-terms" + alone
+	case ipc.AskFileKey:
+		return "name the file with the passphrase: --passphrase-file F" + alone
 	case ipc.AskRecall:
 		return "say what may be kept: --remember password" + alone
 	default:

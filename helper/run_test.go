@@ -122,7 +122,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"exec", "a", "--json", "--", "true"}, "stands after the reference"},
 		{[]string{"connect", "npm", "x"}, "takes flags only"},
 		{[]string{"connect", "npm", "--remember", "otp"}, "--remember takes password, totp and passkey"},
-		{[]string{"connect", "npm", "--password-file", "-", "--totp-secret-file", "-"}, "only one of the flags"},
+		{[]string{"connect", "npm", "--password-file", "-", "--totp-secret-file", "-"}, "only one file can be"},
 		{[]string{"rotate", "a", "--for", "fun"}, "--for is publish, stage or install"},
 		{[]string{"rotate", "a", "--expires", "0"}, "1 or more"},
 		{[]string{"rotate", "a", "--expires", "soon"}, "invalid argument"},

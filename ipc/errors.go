@@ -24,6 +24,7 @@ const (
 	CodeKeyringLocked    Code = "keyring_locked"      // the master key is behind a locked keyring
 	CodeNoValue          Code = "no_value"            // the ROT has no value to serve
 	CodeCancelled        Code = "cancelled"           // the daemon is stopping, or the caller went away
+	CodeBadFile          Code = "bad_file"            // a file of rot export that does not open, or is damaged
 	CodeStorage          Code = "storage"             // the database cannot be written or read
 
 	CodeLocal Code = "local" // rot's own: a file or a program on its side
@@ -80,6 +81,7 @@ var codes = map[Code]struct{ HTTP, Exit int }{
 	CodeKeyringLocked:    {503, ExitFailed},
 	CodeNoValue:          {409, ExitFailed},
 	CodeCancelled:        {503, ExitFailed},
+	CodeBadFile:          {422, ExitFailed},
 	CodeStorage:          {500, ExitFailed},
 	CodeLocal:            {500, ExitFailed},
 	CodeBadRequest:       {400, ExitUsage},

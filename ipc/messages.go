@@ -26,6 +26,8 @@ const (
 	PathGrants    = "/v1/rots/{ref}/grants"            // GET → {"grants":[Grant]}; POST GrantTo → Grant
 	PathGrant     = "/v1/rots/{ref}/grants/{id}"       // DELETE → 204
 	PathPasskey   = "/v1/passcards/{ref}/passkey"      // POST AddPasskey → stream of Event; DELETE → PasskeyGone
+	PathExport    = "/v1/passcards/{ref}/export"       // POST Export → stream of Event
+	PathImport    = "/v1/imports"                      // POST Import → stream of Event
 	PathAnswer    = "/v1/questions/{id}/answer"        // POST Answer → 204
 )
 
@@ -177,6 +179,43 @@ type PasskeyGone struct {
 	At   string `json:"at"`   // the page with npm's list of keys
 }
 
+// Export asks for a passcard as a file, encrypted by age, that Import takes on
+// another machine. It has what is kept of the account, and none of its ROTs.
+type Export struct {
+	Passphrase secret.Wire `json:"passphrase,omitzero"`  // empty, and no Recipients: asked for
+	Recipients []string    `json:"recipients,omitempty"` // age1…, or public SSH keys
+	// Passkey takes the software security key along, which stays here otherwise.
+	// It is to be forgotten here then: npm refuses one that is used in two places.
+	Passkey     bool `json:"passkey,omitempty"`
+	Interactive bool `json:"interactive,omitempty"` // as in Connect
+}
+
+// Exported is the answer to an Export.
+type Exported struct {
+	File string   `json:"file"` // its text
+	Kept []string `json:"kept"` // what it holds: "password", "totp", "passkey", "session", "cookies"
+	// PasskeyStays: there is a software security key, and it is not in the file.
+	PasskeyStays bool `json:"passkey_stays,omitempty"`
+}
+
+// Import makes, or renews, a passcard from a file of Export.
+type Import struct {
+	File        string      `json:"file"`                  // its text
+	Passphrase  secret.Wire `json:"passphrase,omitzero"`   // empty, where the file wants one: asked for
+	Identity    secret.Wire `json:"identity,omitzero"`     // a file of age-keygen, or a private SSH key
+	Name        string      `json:"name,omitempty"`        // empty: the one in the file, where it is free
+	Interactive bool        `json:"interactive,omitempty"` // as in Connect
+}
+
+// Imported is what came of an Import.
+type Imported struct {
+	Renewed bool     `json:"renewed,omitempty"` // the account had a passcard already
+	Kept    []string `json:"kept"`              // as in Exported
+	// Trouble is why npm could not be shown to take the account's session; nil:
+	// it does.
+	Trouble *Error `json:"trouble,omitempty"`
+}
+
 // Rotate asks for a new value. On a passcard it rotates every ROT of it; with
 // a Shape it makes the first one, the one called Name, or gives an only one
 // another shape.
@@ -259,10 +298,11 @@ const (
 	AskPassword = "password" // not echoed
 	AskOTP      = "otp"      // one-time code of an authenticator app
 	AskEmailOTP = "email_otp"
-	AskRecall   = "remember" // "yes" or "no": may the password be kept
-	AskRemove   = "remove"   // "yes" or "no": is this to be removed
-	AskReplace  = "replace"  // "yes" or "no": is what is kept to be replaced
-	AskTerms    = "terms"    // "yes" or "no": may npm's website be operated
+	AskFileKey  = "passphrase" // of a file of Export; not echoed
+	AskRecall   = "remember"   // "yes" or "no": may the password be kept
+	AskRemove   = "remove"     // "yes" or "no": is this to be removed
+	AskReplace  = "replace"    // "yes" or "no": is what is kept to be replaced
+	AskTerms    = "terms"      // "yes" or "no": may npm's website be operated
 )
 
 // Question is asked of the person; it is answered by a POST to PathAnswer.
@@ -280,8 +320,8 @@ type Answer struct {
 
 // Result ends a stream that went well.
 type Result struct {
-	Passcard  string     `json:"passcard,omitempty"`  // Connect, AddPasskey: rot://pas_…
-	Username  string     `json:"username,omitempty"`  // Connect, AddPasskey
+	Passcard  string     `json:"passcard,omitempty"`  // Connect, AddPasskey, Export, Import: rot://pas_…
+	Username  string     `json:"username,omitempty"`  // Connect, AddPasskey, Export, Import
 	Forgotten []string   `json:"forgotten,omitempty"` // Connect: of "password"; kept before, and not any more
 	SignedIn  []string   `json:"signed_in,omitempty"` // Approve: rot://pas_… whose session was ended
 	Rotations []Rotation `json:"rotations,omitempty"` // Rotate, Approve: one for each ROT
@@ -289,6 +329,8 @@ type Result struct {
 
 	Revocations []Revocation `json:"revocations,omitempty"` // Revoke: one for each ROT
 	Removal     *Removal     `json:"removal,omitempty"`     // Remove
+	Export      *Exported    `json:"export,omitempty"`      // Export
+	Import      *Imported    `json:"import,omitempty"`      // Import
 	Delivery    *Delivery    `json:"delivery,omitempty"`    // Deliver
 }
 

@@ -29,6 +29,8 @@ const (
 	LogGranted     = "granted"     // somebody may read a ROT from now on; the detail says who
 	LogUngranted   = "ungranted"   // he may not any more
 	LogPasskey     = "passkey"     // a software security key is kept from now on, or forgotten; the detail says which
+	LogExported    = "exported"    // a passcard went into a file; the detail says what of it
+	LogImported    = "imported"    // a passcard came out of a file; likewise
 	LogRefused     = "refused"     // a caller was turned away at the door
 )
 

@@ -152,6 +152,24 @@ func (a *Account) Accepts(ctx context.Context, value secret.Text) (bool, error) 
 	return false, err
 }
 
+// Check asks the registry whose the kept session is. It renews nothing, and asks
+// nobody: a session that has ended, or that there is none of, is an
+// ErrSessionExpired.
+func (a *Account) Check(ctx context.Context) error {
+	const doing = "look at npm's session"
+	if err := a.load(ctx); err != nil {
+		return err
+	}
+	if a.session.IsZero() {
+		return &Error{Kind: ErrSessionExpired, Message: doing + ": there is none"}
+	}
+	name, err := a.whoami(ctx, doing, a.session)
+	if err == nil && !strings.EqualFold(name, a.username) {
+		err = &Error{Kind: ErrRefused, Message: fmt.Sprintf("%s: it is %s's, not %s's", doing, name, a.username), Hint: "connect the account again: rot connect npm"}
+	}
+	return err
+}
+
 // whoami names the user of a token. A token that the registry does not take is
 // an ErrSessionExpired.
 func (a *Account) whoami(ctx context.Context, doing string, value secret.Text) (string, error) {

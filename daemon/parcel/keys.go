@@ -15,8 +15,9 @@ import (
 // passphrase, as scrypt's work factor: 1 GiB.
 const maxWork = 20
 
-// work is the factor of our own files: a quarter of that, and about a second.
-var work = 18
+// Work is the factor of our own files: a quarter of that, and about a second. It
+// is a variable for tests, which have less time.
+var Work = 18
 
 // minPassphrase is the least that protects a file anybody may try to open, in
 // characters.
@@ -31,7 +32,7 @@ func To(passphrase secret.Text) ([]age.Recipient, error) {
 	if err != nil {
 		return nil, &Error{Kind: ErrRecipient, Message: "the passphrase cannot be used"}
 	}
-	r.SetWorkFactor(work)
+	r.SetWorkFactor(Work)
 	return []age.Recipient{r}, nil
 }
 

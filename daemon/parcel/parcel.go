@@ -30,7 +30,7 @@ import (
 const version = 1
 
 // Max bounds a file, in bytes of its text; honest ones have a few thousand.
-const Max = 4 << 20
+const Max = 512 << 10
 
 // Parcel is what goes to another machine: an account and what is kept of it, and
 // none of its ROTs.

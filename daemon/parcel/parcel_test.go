@@ -58,8 +58,8 @@ func fails(t *testing.T, err error, kind error, says string) {
 }
 
 func TestThereAndBack(t *testing.T) {
-	defer func(was int) { work = was }(work)
-	work = 10
+	defer func(was int) { Work = was }(Work)
+	Work = 10
 	pass := secret.New("ten words and more EXAMPLE")
 	toPass, err := To(pass)
 	if err != nil {

@@ -1,0 +1,111 @@
+package helper
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"rotd/ipc"
+)
+
+var export = command{
+	name: "export",
+	line: "pack a passcard into a file, for another machine",
+	run:  runExport,
+	help: `rot export rot://pas_1234 > ada.age
+rot export rot://pas_1234 --recipient age1… > ada.age
+rot export rot://pas_1234 --passphrase-file pw > ada.age
+
+usage: rot export PASSCARD [flags] > FILE
+
+Writes what rotd keeps of an npm account into a file that rot import takes on
+another machine: a build server without a display gets a passcard signed in
+elsewhere. The file is encrypted by age, to a passphrase that is asked for, or
+to the holders of keys. ROTs are not in it: the other machine makes its own.
+
+Both machines can use the account then, and share npm's session until it ends.
+A software security key (rot passkey add) stays here, as npm refuses one that is
+used in two places: --move-passkey takes it along, and forgets it here once the
+file is written.
+
+  --recipient R        who may open it: age1…, or a public SSH key; may repeat
+  --passphrase-file F  the file with the passphrase; - is the standard input
+  --move-passkey       with the software security key
+  --socket PATH        rotd's socket (else ROTD_SOCKET, else the usual one)
+
+Whoever opens the file can use the account as rotd does.
+`,
+}
+
+func runExport(ctx context.Context, c *call, args []string) error {
+	fs := c.flags()
+	var (
+		req        ipc.Export
+		passphrase string
+	)
+	fs.StringSliceVar(&req.Recipients, "recipient", nil, "")
+	fs.StringVar(&passphrase, "passphrase-file", "", "")
+	fs.BoolVar(&req.Passkey, "move-passkey", false, "")
+	ref, err := c.parseRef(fs, args)
+	if err != nil {
+		return err
+	}
+	if c.StdoutTTY {
+		return c.usage("the file goes to the standard output: send it somewhere, > FILE")
+	}
+	if err := c.secretFile("passphrase-file", passphrase, &req.Passphrase); err != nil {
+		return err
+	}
+	person, ok := c.person()
+	if ok {
+		defer person.close()
+	}
+	req.Interactive = ok
+	result, err := c.follow(ctx, "packing…", ipc.Path(ipc.PathExport, ref), req, person)
+	if err != nil {
+		return err
+	}
+	c.print(result.Export.File)
+	if err := c.written(); err != nil {
+		return err
+	}
+	c.done("packed " + result.Passcard + ", the account of " + result.Username + ": " + strings.Join(result.Export.Kept, ", "))
+	if result.Export.PasskeyStays {
+		c.note("rot: its software security key stays here; --move-passkey takes it along")
+	}
+	if !req.Passkey {
+		return nil
+	}
+	return c.forgetPasskey(ctx, ref)
+}
+
+// written makes sure that all of the standard output is where it was sent.
+func (c *call) written() error {
+	if c.stdout.err != nil {
+		return local("", "write the file: %v", c.stdout.err)
+	}
+	f, ok := c.Stdout.(*os.File)
+	if !ok {
+		return nil
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return nil // a pipe: whoever reads it has it
+	}
+	if err := f.Sync(); err != nil {
+		return local("", "write the file: %v", err)
+	}
+	return nil
+}
+
+// forgetPasskey forgets the software security key that has moved.
+func (c *call) forgetPasskey(ctx context.Context, ref string) error {
+	err := c.client().Delete(ctx, ipc.Path(ipc.PathPasskey, ref), nil)
+	if err != nil && asError(err).Code == ipc.CodeNotFound {
+		c.note("rot: it keeps no software security key")
+		return nil
+	}
+	if err == nil {
+		c.done("its software security key is in the file, and forgotten here")
+	}
+	return err
+}
