@@ -13,8 +13,9 @@ import (
 	"rotd/store"
 )
 
-// offerTime is how long a list may take to show a name that was typed.
-const offerTime = 3 * time.Second
+// offerFactor is how much sooner than a page a list has to show a name that was
+// typed.
+const offerFactor = 3
 
 // fill fills in the form.
 func (w *Web) fill(ctx context.Context, name string, want store.Shape) error {
@@ -121,7 +122,7 @@ func (w *Web) pick(ctx context.Context, name string) error {
 // offered waits for one of the controls, the first of those that are there, and
 // returns nil when none comes.
 func (w *Web) offered(ctx context.Context, list []browser.Control) (c *browser.Control, err error) {
-	patient, cancel := context.WithTimeout(ctx, min(offerTime, w.v.patience))
+	patient, cancel := context.WithTimeout(ctx, w.v.patience/offerFactor)
 	defer cancel()
 	err = w.v.page.WaitFor(patient, func(ctx context.Context) (bool, error) {
 		c, err = w.first(ctx, list)

@@ -16,6 +16,7 @@ import (
 // it for what only the person can pass. (That nothing is attached meanwhile it
 // sees for itself.)
 func TestWebInAWindow(t *testing.T) {
+	t.Parallel()
 	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
 	d.set(`{"settings_escalation": "on-submit", "settings_escalation_life": 0}`)
 	var windows atomic.Int32
@@ -53,6 +54,7 @@ func TestWebInAWindow(t *testing.T) {
 
 // A person who closes the window, does nothing, or leaves ends the run.
 func TestWebInAWindowNotPassed(t *testing.T) {
+	t.Parallel()
 	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
 	for _, how := range []string{"closed", "late", "gone"} {
 		gone := make(chan struct{})

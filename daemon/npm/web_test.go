@@ -3,12 +3,12 @@ package npm
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"rotd/daemon/browser"
 	"rotd/daemon/npm/sandbox"
-	"rotd/daemon/rotate"
 	"rotd/ipc"
 	"rotd/store"
 )
@@ -48,7 +48,7 @@ func knowing(what ...func(*Config)) func(*WebConfig) {
 	}
 }
 
-// rotation makes a token, checks it, lists it, and revokes it.
+// rotation makes a token, checks it and revokes it.
 func (w *world) rotation(web *Web, name string, want store.Shape) {
 	w.t.Helper()
 	ctx := w.t.Context()
@@ -57,23 +57,15 @@ func (w *world) rotation(web *Web, name string, want store.Shape) {
 	if err != nil {
 		w.t.Fatalf("%s: %v", name, err)
 	}
-	w.t.Logf("%s: created in %s", name, time.Since(began).Round(time.Millisecond))
 	if t.Name != name || t.Key == "" || t.Value.IsZero() || t.Expires.IsZero() || t.Created.IsZero() {
 		w.t.Errorf("created %+v", t)
 	}
 	w.must(web.Verify(ctx, t, want))
-	if listed := w.listed(web); listed[name] != t.Key {
-		w.t.Errorf("%s is not listed: %v", name, listed)
-	}
 	w.must(web.Revoke(ctx, t.Key))
-	if listed := w.listed(web); listed[name] != "" {
-		w.t.Errorf("%s is still listed", name)
-	}
 	if ok, err := web.Accepts(ctx, t.Value); ok || err != nil {
 		w.t.Errorf("%s is accepted: %v, %v", name, ok, err)
 	}
-	w.must(web.Revoke(ctx, t.Key))
-	w.t.Logf("%s: all in %s", name, time.Since(began).Round(time.Millisecond))
+	w.t.Logf("%s took %s", name, time.Since(began).Round(time.Millisecond))
 }
 
 // listed is what List returns: keys by name.
@@ -89,70 +81,77 @@ func (w *world) listed(web *Web) map[string]string {
 }
 
 func TestWebShapes(t *testing.T) {
+	t.Parallel()
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret, Orgs: []string{"acme", "tools"}})
+	w.box.AddPackage("left-pad", false)
+	w.box.AddPackage("@acme/one", false)
+	w.box.AddPackage("@tools/two", false)
+	w.set(`{"token_details_more": true}`)
 	web := w.web(knowing(knowingPassword, knowingTOTP))
-	w.must(web.SignIn(t.Context()))
+	shapes := []store.Shape{
+		publish,
+		{PackagesAll: true, Permission: ipc.PermissionRead, ExpiresDays: 365},
+		{Packages: []string{"left-pad", "@acme/one"}, Scopes: []string{"@tools"}, Permission: ipc.PermissionWrite, Orgs: []string{"acme", "tools"}, OrgsPerm: ipc.PermissionRead,
+			ExpiresDays: 45, CIDR: []string{"127.0.0.0/8", "10.0.0.0/8"}, Description: "forty-five days, Ada's"},
+		{Scopes: []string{"@acme"}, Packages: []string{"@acme/one"}, Permission: ipc.PermissionStage}, // the scope holds the package
+	}
 	for _, generation := range []int{1, 2} {
 		w.set(fmt.Sprintf(`{"form_generation": %d}`, generation))
-		for name, want := range map[string]store.Shape{
-			"publish": publish,
-			"install": install,
-			"custom":  {PackagesAll: true, Permission: ipc.PermissionWrite, ExpiresDays: 45, CIDR: []string{"127.0.0.0/8", "10.0.0.0/8"}, Description: "forty-five days"},
-			"scope":   {Scopes: []string{"@acme"}, ExpiresDays: 1},
-			"orgs":    {Orgs: []string{"acme", "tools"}, OrgsPerm: ipc.PermissionRead, ExpiresDays: 60},
-		} {
-			w.rotation(web, fmt.Sprintf("%s-%d", name, generation), want)
+		for i, want := range shapes {
+			if want.Permission != ipc.PermissionStage || generation > 1 { // the first one is older
+				w.rotation(web, fmt.Sprintf("token-%d-%d", generation, i), want)
+			}
 		}
 	}
 }
 
-var _ rotate.Account = (*Web)(nil)
-
 // The check comes whenever npm likes: before a page or on a submission, at the
 // page's own address or at one of its own, and what met it is lost or not.
 func TestWebEscalations(t *testing.T) {
+	t.Parallel()
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
 	web := w.web(knowing(knowingPassword, knowingTOTP))
 	for i, switches := range []string{
 		`{"settings_escalation": "on-open", "settings_escalation_life": 0}`,
 		`{"settings_escalation": "on-submit", "settings_escalation_life": 0, "settings_held_post": "lost"}`,
 		`{"settings_escalation": "on-submit", "settings_escalation_life": 0, "settings_held_post": "replayed", "settings_escalate_in_place": false}`,
-		`{"settings_escalation": "on-submit", "settings_escalation_life": 300, "settings_delete_escalation": "always", "escalation": ["password", "otp"]}`,
-		`{"settings_escalation": "never", "delete_how": "selected", "delete_confirm": "dialog", "new_token_markup": "input", "settings_delete_escalation": "same"}`,
-		`{"delete_how": "each", "delete_confirm": "none", "delete_row_label": "named", "new_token_markup": "code"}`,
+		`{"settings_escalation": "never", "settings_delete_escalation": "always", "escalation": ["password", "otp"]}`,
 	} {
 		w.set(switches)
 		w.rotation(web, fmt.Sprintf("token-%d", i), publish)
 	}
 }
 
-// What npm may change without a person noticing, rotd does not notice either.
+// What npm may change without a person noticing, rotd does not notice either,
+// and what it may show in one way or another does in each.
 func TestWebDistorted(t *testing.T) {
+	t.Parallel()
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
 	w.set(`{"renamed_ids": true, "renamed_names": true}`)
 	web := w.web(knowing(knowingPassword, knowingTOTP))
 	for i, switches := range []string{
-		`{"form_generation": 1, "orgs_picker": "menu", "bypass_box": "label"}`,
-		`{"form_generation": 2, "moved_submit": true, "alert_banner": true, "notification": true, "manifest_every": 2}`,
-		`{"renamed_ids": false, "renamed_names": false, "renamed_id": "create-gat_tokenName"}`,
+		`{"form_generation": 1, "orgs_picker": "menu", "bypass_box": "label", "delete_how": "selected", "delete_confirm": "dialog", "new_token_markup": "input"}`,
+		`{"form_generation": 2, "moved_submit": true, "alert_banner": true, "notification": true, "manifest_every": 2, "delete_how": "each", "delete_row_label": "named"}`,
+		`{"renamed_ids": false, "renamed_names": false, "renamed_id": "create-gat_tokenName", "delete_confirm": "none", "new_token_markup": "code"}`,
 	} {
 		w.set(switches)
 		shape := publish
-		shape.Orgs, shape.OrgsPerm = []string{"acme"}, ipc.PermissionRead
-		shape.ExpiresDays = 20
+		shape.Orgs, shape.OrgsPerm, shape.ExpiresDays = []string{"acme"}, ipc.PermissionRead, 20
 		w.rotation(web, fmt.Sprintf("token-%d", i), shape)
 	}
 }
 
 func TestWebChangedWords(t *testing.T) {
+	t.Parallel()
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
 	web := w.web(knowing(knowingPassword, knowingTOTP))
 	w.must(web.SignIn(t.Context()))
 	w.set(`{"changed_words": true}`)
 	_, err := web.Create(t.Context(), "token", publish)
 	w.notCreated(err, true)
-	e := w.fails(err, ErrPage)
-	t.Log(e.Message, e.Hint)
+	if e := w.fails(err, ErrPage); !strings.Contains(e.Message, "expected npm's form for a new token") || !strings.Contains(e.Hint, "page-") {
+		t.Errorf("%s: %s", e.Message, e.Hint)
+	}
 	_, err = web.List(t.Context())
 	w.fails(err, ErrPage)
 }
