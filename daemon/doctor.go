@@ -38,7 +38,7 @@ func (d *Daemon) getDoctor(r *http.Request, st *store.Store, out *reply) error {
 	if err != nil {
 		return err
 	}
-	checks := []ipc.Check{well("key", "the master key is in "+d.cfg.Key.String()), d.checkBrowser(ctx, passcards)}
+	checks := []ipc.Check{well("key", "the master key is there: "+d.cfg.Key.String()), d.checkBrowser(ctx, passcards)}
 	checks = append(checks, d.checkRegistries(ctx, passcards)...)
 	checks = append(checks, checkPasscards(passcards)...)
 	checks = append(checks, checkROTs(rots)...)
