@@ -13,7 +13,7 @@ var grant = command{
 	run:  runGrant,
 	help: `rot grant ci --uid runner
 rot grant ci --gid builders
-rot grant ci --access-token runner-7 --expires 90d >runner-7.token
+rot grant ci --access-token runner-7 --expires 90d
 rot grant ci --unit publish.service
 
 usage: rot grant REF --uid U | --gid G | --access-token NAME | --unit NAME

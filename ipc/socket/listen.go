@@ -85,7 +85,7 @@ func openTo(path string, gid int, mode fs.FileMode) error {
 		return nil
 	}
 	if err := os.Lchown(path, -1, gid); err != nil {
-		return fmt.Errorf("give it to group %d: %w", gid, err)
+		return fmt.Errorf("give it to group %d, which the user who runs rotd has to be in: %w", gid, err)
 	}
 	return os.Chmod(path, mode)
 }
