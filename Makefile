@@ -7,16 +7,18 @@
 # make bench    the Go benchmarks
 # make soak     the fault run, KILLS kills of the daemon (SEED=N repeats one), and
 #               the fuzzers, FUZZTIME each
-# make clean    removes bin/
+# make package  a .deb and an .rpm of this machine's kind, in dist/ (DIST)
+# make clean    removes bin/ and dist/
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X rotd/ipc.BuildVersion=$(VERSION)
 FUZZTIME ?= 60s
+DIST ?= dist
 KILLS ?= 500
 SEED ?= 0
 
 # check is lint without its question to the outside.
-.PHONY: all demo test matrix lint check bench soak clean FORCE
+.PHONY: all demo test matrix lint check bench soak package clean FORCE
 all: bin/rotd bin/rot bin/npm-sandbox
 
 bin/rotd: FORCE
@@ -65,7 +67,16 @@ soak:
 	  echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	done
 
+# The same commit makes the same packages: no time, place or machine gets in.
+RELEASE := -trimpath -buildvcs=false -ldflags '-s -w -buildid= $(LDFLAGS)'
+package:
+	.ci/tools.sh package
+	rm -rf $(DIST)/root
+	go build $(RELEASE) -o $(DIST)/bin/rotd ./cmd/rotd
+	CGO_ENABLED=0 go build $(RELEASE) -o $(DIST)/bin/rot ./cmd/rot
+	go run ./packaging/build -bin $(DIST)/bin -out $(DIST) -version $(VERSION) -epoch $$(git log -1 --format=%ct)
+
 clean:
-	rm -rf bin
+	rm -rf bin dist
 
 FORCE:

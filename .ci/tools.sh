@@ -2,6 +2,7 @@
 # Installs what the demo and the tests need and this machine lacks.
 #   .ci/tools.sh demo    Chromium and a pinned npm client
 #   .ci/tools.sh test    those, a keyring, etcd, a display, and staticcheck
+#   .ci/tools.sh package nfpm alone
 # System packages come from Debian, by root or sudo; everything else goes to
 # .tools in this checkout. Where that cannot be done it names what to install.
 set -euo pipefail
@@ -12,8 +13,22 @@ cd "$(dirname "$0")/.."
 # with staged publishing and stage-only tokens (11.20 and later).
 npm_version=11.21.2
 staticcheck_version=v0.8.2
+nfpm_version=v2.44.0
+
+# install_go NAME VERSION MODULE puts a Go program into .tools/bin.
+install_go() {
+  [ -x ".tools/bin/$1-$2" ] && return
+  echo "installing: $1 $2 (in .tools)" >&2
+  GOBIN="$PWD/.tools/bin" GOFLAGS=-mod=mod go install "$3@$2"
+  mv ".tools/bin/$1" ".tools/bin/$1-$2"
+  ln -sf "$1-$2" ".tools/bin/$1"
+}
 
 want=${1:-test}
+if [ "$want" = package ]; then
+  install_go nfpm "$nfpm_version" github.com/goreleaser/nfpm/v2/cmd/nfpm
+  exit
+fi
 missing=()
 need() { command -v "$1" >/dev/null || missing+=("$2"); } # COMMAND PACKAGE
 
@@ -36,6 +51,8 @@ if [ "$want" = test ]; then
   # The tests of the service have a systemd of their own, in namespaces.
   need systemd-analyze systemd
   need plistutil libplist-utils
+  need mandoc mandoc
+  need rpm rpm
   need setpriv util-linux
   need useradd passwd
   compgen -G '/lib/*/security/pam_systemd.so' >/dev/null || missing+=(libpam-systemd) # users' managers
@@ -49,9 +66,7 @@ if [ "$installed" != "$npm_version" ]; then
   npm install --prefix .tools/npm --no-package-lock --no-save --no-audit --no-fund --loglevel=error "npm@$npm_version" >&2
 fi
 
-if [ "$want" = test ] && [ ! -x ".tools/bin/staticcheck-$staticcheck_version" ]; then
-  echo "installing: staticcheck $staticcheck_version (in .tools)" >&2
-  GOBIN="$PWD/.tools/bin" GOFLAGS=-mod=mod go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck_version"
-  mv .tools/bin/staticcheck ".tools/bin/staticcheck-$staticcheck_version"
-  ln -sf "staticcheck-$staticcheck_version" .tools/bin/staticcheck
+if [ "$want" = test ]; then
+  install_go staticcheck "$staticcheck_version" honnef.co/go/tools/cmd/staticcheck
+  install_go nfpm "$nfpm_version" github.com/goreleaser/nfpm/v2/cmd/nfpm
 fi

@@ -1,0 +1,10 @@
+#!/bin/sh
+# After a removal. The state stays, unless it is a purge; the user stays, so
+# that its number is never somebody else's.
+set -e
+if [ "$1" = purge ]; then
+  rm -rf /var/lib/rotd /run/rotd
+fi
+if [ -d /run/systemd/system ]; then
+  systemctl daemon-reload
+fi
