@@ -17,8 +17,9 @@ const (
 	tokensPage  = "/settings/%s/tokens"
 	newPage     = "/settings/%s/tokens/granular-access-tokens/new"
 	detailsPage = "/settings/%s/tokens/granular-access-tokens/" // and the token's id
-	// nowherePage is none. Its answer tells who is signed in, and nothing asks
-	// for a check before it (A.1).
+	// homePage tells who is signed in, and nothing asks for a check before it.
+	// nowherePage is none: a script's request for it is told the same (A.1).
+	homePage    = "/"
 	nowherePage = "/-/whoami"
 )
 

@@ -115,7 +115,7 @@ func (w *Web) Check(ctx context.Context) error {
 
 // whoIs asks the website who is signed in, empty for nobody.
 func (w *Web) whoIs(ctx context.Context) (string, error) {
-	s, err := w.v.reach(ctx, w.site+nowherePage, goal{is: "an answer of npm's website", first: true, here: func(_ context.Context, g *glance) (bool, error) {
+	s, err := w.v.reach(ctx, w.site+homePage, goal{is: "npm's home page", first: true, here: func(_ context.Context, g *glance) (bool, error) {
 		return !g.botCheck(), nil
 	}})
 	if err != nil || s.Props {
