@@ -52,7 +52,7 @@ var routes = []route{
 }
 
 func (d *Daemon) handler() http.Handler {
-	d.looking = make(turns, lookersAtOnce)
+	d.looking, d.visitors = make(turns, lookersAtOnce), make(turns, visitorsAtOnce)
 	mux := http.NewServeMux()
 	for _, rt := range routes {
 		mux.HandleFunc(rt.method+" "+rt.path, d.guard(rt))
@@ -89,12 +89,12 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 			return
 		}
 		if rt.need == accessReader {
-			leave, err := d.read(r, st)
+			may, err := d.mayRead(r, st, rt.path)
 			if err != nil {
-				d.failReading(r, st, rt.path, out, err)
+				d.failRequest(rt.path, out, err)
 				return
 			}
-			r = r.WithContext(context.WithValue(r.Context(), readingKey{}, leave))
+			r = r.WithContext(context.WithValue(r.Context(), readingKey{}, may))
 		}
 		if err := takeBody(w, r, cmp.Or(rt.body, maxBody)); err != nil {
 			d.failRequest(rt.path, out, err)
@@ -129,19 +129,6 @@ func (d *Daemon) failRequest(path string, out *reply, err error) {
 		d.cfg.Log.Error("request failed", "path", path, "err", err)
 	}
 	out.fail(werr)
-}
-
-// failReading answers a reader who does not get a value. A refusal goes to the
-// log with the ROT that it is about, where there is one.
-func (d *Daemon) failReading(r *http.Request, st *store.Store, path string, out *reply, err error) {
-	var no *refusal
-	if !errors.As(err, &no) {
-		d.failRequest(path, out, err)
-		return
-	}
-	rot, _ := resolveROT(r.Context(), st, r.PathValue("ref")) // "" where it names none
-	d.noteRefusal(r, rot, path, no.why, no.err)
-	out.fail(no.err)
 }
 
 var errBrowser = &ipc.Error{

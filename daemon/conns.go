@@ -28,6 +28,9 @@ const (
 	// lookersAtOnce are requests that only look, and not for a value: whoever
 	// asks for a value does not stand in line behind them.
 	lookersAtOnce = 2
+	// visitorsAtOnce are others than the owner whose right to a value is looked
+	// up: whatever they do, half of the store is his.
+	visitorsAtOnce = 2
 	// maxBody bounds a request's body, in bytes; the largest honest one holds a
 	// passkey, where its route says nothing else. It has bodyTime to arrive.
 	maxBody  = 64 << 10

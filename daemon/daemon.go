@@ -71,6 +71,7 @@ type Daemon struct {
 	questions questions
 	streams   streams
 	looking   turns
+	visitors  turns
 	settles   holds      // of what is unfinished
 	held      holds      // of rotations whose failure could not be written down
 	choosing  sync.Mutex // held while a rotation finds, or makes, its ROTs

@@ -37,12 +37,35 @@ func readingOf(ctx context.Context) reading {
 // one that there is not answer the same. A uid that the user database does not
 // know (any more) has nothing: it may be somebody else's tomorrow.
 
-// read finds the ROT that the path names, for a caller who may read its value.
-func (d *Daemon) read(r *http.Request, st *store.Store) (reading, error) {
+// mayRead finds the ROT that the path names, for a caller who may read its
+// value. A refusal goes to the log with the ROT that it is about, where there is
+// one.
+func (d *Daemon) mayRead(r *http.Request, st *store.Store, path string) (reading, error) {
 	p, ok := peerOf(r.Context())
 	if !ok {
 		return reading{}, errors.New("a reader nobody knows") // admit has seen to that
 	}
+	if !isOwner(p) {
+		leave, err := d.visitors.take(r.Context())
+		if err != nil {
+			return reading{}, err
+		}
+		defer leave()
+	}
+	may, err := d.read(r, st, p)
+	var no *refusal
+	if !errors.As(err, &no) {
+		return may, err
+	}
+	rot := ""
+	if no.err.RetryAfter == 0 { // who is shut out costs no more
+		rot, _ = resolveROT(r.Context(), st, r.PathValue("ref"))
+	}
+	d.noteRefusal(r, rot, path, no.why, no.err)
+	return reading{}, no.err
+}
+
+func (d *Daemon) read(r *http.Request, st *store.Store, p socket.Peer) (reading, error) {
 	ref := r.PathValue("ref")
 	if header := r.Header.Get("Authorization"); header != "" {
 		return d.readWithToken(r.Context(), st, p, ref, header)
