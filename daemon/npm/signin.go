@@ -45,6 +45,7 @@ type visit struct {
 	changed bool
 
 	site    string    // where the page was asked for; nothing is entered elsewhere
+	address string    // that was opened; empty: something was sent from there
 	last    *pageForm // the form answered last
 	before  glance    // of the page when it was
 	codes   int       // one-time codes computed for the form answered last
@@ -100,6 +101,7 @@ func (v *visit) useKey(ctx context.Context) error {
 
 // reach opens an address and passes what stands before the goal.
 func (v *visit) reach(ctx context.Context, address string, to goal) (*sight, error) {
+	v.address = address
 	if err := v.open(ctx, address); err != nil {
 		return nil, err
 	}
@@ -111,6 +113,15 @@ func (v *visit) pass(ctx context.Context, to goal) (*sight, error) {
 	v.goal, v.last, v.begun, v.tried, v.acts = to, nil, map[*pageForm]int{}, nil, 0
 	for range maxForms {
 		s, err := v.look(ctx, func(*sight) bool { return true })
+		if errors.Is(err, ErrPage) && to.here != nil && v.acts > 0 && v.address != "" {
+			// Behind the check npm has forgotten where it led to.
+			address := v.address
+			v.address = ""
+			if err := v.open(ctx, address); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err != nil || s.done {
 			return s, err
 		}
@@ -232,7 +243,7 @@ func (v *visit) recognise(ctx context.Context) (*sight, error) {
 // botSight is the sight of a bot check: for the person in the window, or the
 // end.
 func (v *visit) botSight(s *sight) (*sight, error) {
-	if v.person == nil {
+	if v.person == nil || s.answer.Status != 0 && !s.answer.Document { // or it is no page that could be shown
 		return nil, v.botCheck()
 	}
 	s.bot = true

@@ -49,6 +49,9 @@ type Web struct {
 	web  *Website
 	c    *Credentials
 
+	// strange says that the session is another account's: it is not kept.
+	strange bool
+
 	v    *visit // nil: no browser is open
 	life context.Context
 	end  func()
@@ -145,6 +148,7 @@ func (w *Web) isUs(name string, err error) error {
 	case w.a.username == "":
 		w.a.username = name
 	case !strings.EqualFold(name, w.a.username):
+		w.strange = true
 		return &Error{Kind: ErrRefused, Message: fmt.Sprintf("%s: this is the account of %s, not of %s", w.v.doing, name, w.a.username),
 			Hint: "sign in as " + w.a.username + ", or connect " + name + " as a passcard of its own"}
 	}
@@ -167,7 +171,7 @@ func (w *Web) during(ctx context.Context, doing string, f func(context.Context) 
 	err := f(ctx)
 	tidy, cancel := context.WithTimeout(w.life, tidyTime)
 	defer cancel()
-	w.v.keep(tidy)
+	w.keep(tidy)
 	signIn := w.v.begun[signInForm] > 0
 	err = w.v.explain(ctx, tidy, err)
 	var e *Error
@@ -241,9 +245,15 @@ func (w *Web) Close(context.Context) error {
 	}
 	tidy, cancel := context.WithTimeout(w.life, tidyTime)
 	defer cancel()
-	w.v.keep(tidy)
+	w.keep(tidy)
 	w.shut()
 	return nil
+}
+
+func (w *Web) keep(ctx context.Context) {
+	if !w.strange {
+		w.v.keep(ctx)
+	}
 }
 
 func (w *Web) shut() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"rotd/daemon/browser"
 	"rotd/daemon/rotate"
@@ -20,6 +21,9 @@ const (
 	maxPicked    = 50
 )
 
+// listPatience is the longest pause before a new token is looked for again.
+const listPatience = 4 * time.Second
+
 // Create makes a granular token with npm's form. Any error that leaves open
 // whether npm made one does not wrap rotate.ErrNotCreated.
 func (w *Web) Create(ctx context.Context, name string, want store.Shape) (rotate.Token, error) {
@@ -33,12 +37,9 @@ func (w *Web) Create(ctx context.Context, name string, want store.Shape) (rotate
 		if t.Value, err = w.make(ctx, name, want, &open); err != nil {
 			return err
 		}
-		row, err := w.find(ctx, func(t rotate.Token) bool { return t.Name == name })
+		row, err := w.findNew(ctx, name)
 		if err != nil {
 			return err
-		}
-		if row == nil || row.token(w.a.cfg.Now()).Key == "" {
-			return w.stray("the new token in the list", "none of that name")
 		}
 		listed := row.token(w.a.cfg.Now())
 		listed.Value = t.Value
@@ -53,6 +54,23 @@ func (w *Web) Create(ctx context.Context, name string, want store.Shape) (rotate
 		return rotate.Token{}, err
 	}
 	return t, nil
+}
+
+// findNew looks for a new token in the list, which may hear of it a moment
+// later.
+func (w *Web) findNew(ctx context.Context, name string) (fields, error) {
+	for pause := time.Second; ; pause *= 2 {
+		row, err := w.find(ctx, func(t rotate.Token) bool { return t.Name == name && t.Key != "" })
+		switch {
+		case err != nil || row != nil:
+			return row, err
+		case pause > listPatience:
+			return nil, w.stray("the new token in the list", "none of that name")
+		}
+		if err := w.a.cfg.Sleep(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // formable refuses what the form does not take, and spells out what npm's API
@@ -146,9 +164,9 @@ func (w *Web) submit(ctx context.Context, open *bool) (value secret.Text, err er
 		*open = !errors.Is(err, browser.ErrNoControl) // it was not clicked
 		return value, err
 	}
-	if a := v.page.Answer(); a.N == last+1 && !a.Document && (answer{status: a.Status}).refused() {
-		*open = false
-	}
+	a := v.page.Answer()
+	refused := a.N == last+1 && !a.Document && answer{status: a.Status}.refused()
+	*open = !refused
 	_, err = v.pass(ctx, goal{is: "the new token", here: func(ctx context.Context, _ *glance) (bool, error) {
 		if v.acts > 0 { // behind the check it may have been carried out after all
 			*open = true
@@ -176,7 +194,9 @@ func (w *Web) submit(ctx context.Context, open *bool) (value secret.Text, err er
 				return false, err
 			}
 			if words != "" {
-				*open = slices.ContainsFunc(duplicateWords, func(d string) bool { return strings.Contains(strings.ToLower(words), d) })
+				// The browser may have sent it twice, and the name be taken by
+				// the first; and a failure without a reason may be the answer's.
+				*open = isDuplicate(words) || !refused && strings.Contains(words, failedBanner)
 				return false, w.refusedFor(words)
 			}
 		}
@@ -191,4 +211,8 @@ func (w *Web) submit(ctx context.Context, open *bool) (value secret.Text, err er
 // shown are the tokens that the page shows in full.
 func (w *Web) shown(ctx context.Context) (all []string, err error) {
 	return all, w.v.page.Read(ctx, readTokens, &all)
+}
+
+func isDuplicate(words string) bool {
+	return slices.ContainsFunc(duplicateWords, func(d string) bool { return strings.Contains(strings.ToLower(words), d) })
 }

@@ -73,6 +73,7 @@ func TestWebRefusals(t *testing.T) {
 		{"too many", `{"faults": [{"method": "POST", "path": "/settings/", "count": 1, "kind": "status", "status": 429, "retry_after": 60}]}`, readOnly, ErrRateLimited, "wait", false},
 		// Chromium sends it again by itself, to a name that is then taken.
 		{"cut", `{"faults": [{"method": "POST", "path": "/settings/", "count": 1, "kind": "cut-after"}]}`, readOnly, ErrRefused, "unique name", true},
+		{"garbled", `{"faults": [{"method": "POST", "path": "/settings/", "count": 1, "kind": "garble"}]}`, readOnly, ErrRefused, "generation failed", true},
 		{"bot", `{"bot_challenge": 1}`, readOnly, ErrBotCheck, "bot check", false},
 	} {
 		if test.switches != "" {
@@ -91,10 +92,10 @@ func TestWebRefusals(t *testing.T) {
 		w.notCreated(err, !test.created)
 		w.set(string(normal))
 	}
-	// The one that was cut off is there all the same.
+	// Those whose answer did not arrive are there all the same.
 	listed := w.listed(web)
 	w.must(web.Revoke(t.Context(), "00000000-0000-4000-8000-000000000000")) // one that is gone
-	if len(listed) != 1 || listed["token-9"] == "" {
+	if len(listed) != 2 || listed["token-9"] == "" || listed["token-10"] == "" {
 		t.Fatalf("listed: %v", listed)
 	}
 	_, err = web.Create(t.Context(), "token-9", readOnly)

@@ -3,6 +3,7 @@ package npm
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,13 @@ func (w *Web) delete(ctx context.Context, key, name string) (checked bool, err e
 	if button == nil {
 		if err := v.page.Tick(ctx, tickBox(key), true); err != nil {
 			return false, err
+		}
+		var ticked int
+		if err := v.page.Read(ctx, countTicked, &ticked); err != nil {
+			return false, err
+		}
+		if ticked != 1 {
+			return false, w.stray("one tick box to be ticked", fmt.Sprint(ticked))
 		}
 		button = &deleteSelected
 	}

@@ -19,7 +19,7 @@ func (w *Web) send(ctx context.Context, button browser.Control, meanwhile func(c
 	if v.before, err = v.glance(ctx); err != nil {
 		return nil, err
 	}
-	v.changed = true
+	v.changed, v.address = true, ""
 	if err := v.page.Click(ctx, button); err != nil {
 		return nil, err
 	}

@@ -132,7 +132,8 @@ func TestWebDistorted(t *testing.T) {
 	for i, switches := range []string{
 		`{"form_generation": 1, "orgs_picker": "menu", "bypass_box": "label", "delete_how": "selected", "delete_confirm": "dialog", "new_token_markup": "input"}`,
 		`{"form_generation": 2, "moved_submit": true, "alert_banner": true, "notification": true, "manifest_every": 2, "delete_how": "each", "delete_row_label": "named"}`,
-		`{"renamed_ids": false, "renamed_names": false, "renamed_id": "create-gat_tokenName", "delete_confirm": "none", "new_token_markup": "code"}`,
+		`{"renamed_ids": false, "renamed_names": false, "renamed_id": "create-gat_tokenName", "delete_confirm": "none", "new_token_markup": "code",
+			"faults": [{"method": "POST", "path": "/settings/", "count": 1, "kind": "slow", "delay_ms": 4000}]}`,
 	} {
 		w.set(switches)
 		shape := publish
