@@ -126,6 +126,8 @@ var doorNeeds = map[string]access{
 	"POST " + ipc.PathAnswer:     accessOwner,
 	"POST " + ipc.PathPasskey:    accessOwner,
 	"DELETE " + ipc.PathPasskey:  accessOwner,
+	"POST " + ipc.PathExport:     accessOwner,
+	"POST " + ipc.PathImport:     accessOwner,
 }
 
 // TestTheDoor is the table of path and caller: what each path is for, who may
