@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,18 +52,33 @@ func boot(t *testing.T, script string, kinds ...string) *Machine {
 	}
 	defer log.Close()
 	args := append([]string{"--fork", "--kill-child", "--pid", "--mount", "--cgroup", "--propagation", "private"}, kinds...)
-	join := `echo $$ > "$0/cgroup.procs" && exec unshare "$@"`
-	cmd := exec.Command("sh", append([]string{"-c", join, m.group}, append(args, "sh", "-euc", script, "sh", dir)...)...)
+	cmd := exec.Command("sh", append([]string{"-c", keeper, m.group}, append(args, "sh", "-euc", script, "sh", dir)...)...)
 	cmd.Stdout, cmd.Stderr = log, log
+	hold, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() { m.close(cmd, ended, dir) })
-	m.leader = m.awaitChild(cmd.Process.Pid, ended)
+	t.Cleanup(func() { m.close(hold, ended, dir) })
+	m.leader = m.awaitChild(m.awaitChild(cmd.Process.Pid))
 	return m
 }
+
+// keeper is a shell around unshare that ends the machine when its standard input
+// ends: with the test, however that comes about. PID 1 dies with unshare, and with
+// PID 1 all others.
+const keeper = `
+echo $$ > "$0/cgroup.procs" || exit
+exec 3<&0
+unshare "$@" </dev/null 3<&- &
+read -r _ <&3
+kill -KILL $!
+wait
+`
 
 // demand fails the test where a machine cannot be had.
 func demand(t *testing.T) {
@@ -108,30 +124,25 @@ func makeGroup(t *testing.T) string {
 	return ""
 }
 
-// awaitChild is the pid of the one child of unshare, once it is there.
-func (m *Machine) awaitChild(parent int, ended <-chan error) int {
+// awaitChild is the pid of the one child of a process, once it is there.
+func (m *Machine) awaitChild(parent int) int {
 	m.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		select {
-		case err := <-ended:
-			m.t.Fatalf("the machine ended at once: %v\n%s", err, m.Log())
-		default:
-		}
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", parent))
 		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
 			return pid
 		}
 	}
-	m.t.Fatal("the machine does not start")
+	m.t.Fatalf("the machine does not start\n%s", m.Log())
 	return 0
 }
 
 // close ends every process of the machine and removes what is left of it.
-func (m *Machine) close(cmd *exec.Cmd, ended <-chan error, dir string) {
+func (m *Machine) close(hold io.Closer, ended <-chan error, dir string) {
 	if m.t.Failed() {
 		m.t.Logf("the machine's last words:\n%s", tail(m.Log(), 8000))
 	}
-	_ = cmd.Process.Kill() // its child, PID 1, goes with it, and with that all others
+	_ = hold.Close()
 	select {
 	case <-ended:
 	case <-time.After(patience):

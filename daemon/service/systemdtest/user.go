@@ -30,7 +30,7 @@ func (m *Machine) Home() string { return filepath.Join(filepath.Dir(m.log), "hom
 func User(t *testing.T) *Machine {
 	t.Helper()
 	m := boot(t, userScript)
-	m.enter = []string{"nsenter", "--target", fmt.Sprint(m.leader), "--pid", "--mount", "--cgroup"}
+	m.enter = []string{"nsenter", "--target", fmt.Sprint(m.leader), "--pid", "--mount", "--cgroup", "--root"}
 	m.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + m.Home(), "XDG_RUNTIME_DIR=/run/user/0", "LANG=C.UTF-8"}
 	m.awaitManager("--user")
 	return m
