@@ -112,7 +112,7 @@ func TestAHungServiceIsRestarted(t *testing.T) {
 	if got := e.value(); got != value {
 		t.Errorf("got %s, want %s", got, value)
 	}
-	e.says(e.Run(e.rotd, "status"), "again   1 times")
+	e.says(e.Run(e.rotd, "status"), "failed  1×, and was started again")
 }
 
 func TestSettingsAreReadAnew(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"rotd/daemon/service"
@@ -152,7 +153,7 @@ func (c *call) tellStatus(ctl *service.Control, st service.Status) error {
 	line("at", st.Words)
 	line("start", map[bool]string{true: "by itself, and when somebody connects", false: "by hand"}[st.Enabled])
 	if st.Restarts > 0 {
-		c.printf("  %-7s %d times, as it had failed\n", "again", st.Restarts)
+		line("failed", fmt.Sprintf("%d×, and was started again", st.Restarts))
 	}
 	line("socket", st.Socket)
 	line("state", st.StateDir)
