@@ -251,3 +251,25 @@ func TestRequestsByWayOfABrowser(t *testing.T) {
 		}
 	}
 }
+
+// TestVisitorsDoNotHoldUpTheOwner has others take all the turns that they get.
+func TestVisitorsDoNotHoldUpTheOwner(t *testing.T) {
+	r := newRig(t)
+	r.d.users.look = doorUsers
+	_, rot := r.first()
+	for range visitorsAtOnce {
+		leave, err := r.d.visitors.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer leave()
+	}
+	r.token(rot) // the owner's
+	ctx, gone := context.WithCancel(context.WithValue(t.Context(), peerKey{}, socket.Peer{UID: strangerUID, GID: nobodies}))
+	gone() // a visitor who does not wait
+	rec := httptest.NewRecorder()
+	r.handler.ServeHTTP(rec, httptest.NewRequest("GET", "http://rotd/v1/rots/"+rot+"/token", nil).WithContext(ctx))
+	if e := r.errorOf(rec); e.Code != ipc.CodeCancelled {
+		t.Errorf("a visitor without a turn: %+v", e)
+	}
+}
