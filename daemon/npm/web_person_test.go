@@ -32,6 +32,7 @@ func TestWebInAWindow(t *testing.T) {
 	if web.Username() != user || d.keep[store.KindCookies].IsZero() {
 		t.Errorf("signed in as %q", web.Username())
 	}
+	d.set(`{"bot_challenge": -1}`) // which a person passes
 	d.must(d.passes(func() error {
 		tok, err := web.Create(t.Context(), "token", publish)
 		if err == nil {

@@ -51,7 +51,7 @@ func (d *desk) during(daemon func() error, hands func()) error {
 func (d *desk) passes(daemon func() error) error {
 	var ended atomic.Bool
 	return d.during(func() error { defer ended.Store(true); return daemon() }, func() {
-		d.Enter(ended.Load, d.signIn(), d.enterCode())
+		d.Enter(ended.Load, d.signIn(), d.enterCode(), xvfb.Page{Title: "Just a moment", Text: func() string { return "\t\n" }})
 	})
 }
 
