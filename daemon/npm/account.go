@@ -1,8 +1,9 @@
 // Package npm is one npm account: it signs in, and creates, lists, checks and
 // revokes the account's granular tokens, so that daemon/rotate can rotate them.
 //
-// The main way is npm's registry API; what that sends a person to a page for, a
-// browser opens (Pages). It promises:
+// The main way is npm's registry API (Account); what that sends a person to a
+// page for, a browser opens (Pages). The other one is the website's settings
+// pages (Web). It promises:
 //   - nothing is believed that the registry did not say. What a registry does
 //     not tell of its tokens (others than npm's tell little) is reported as a
 //     step and held against nobody.

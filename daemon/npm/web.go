@@ -52,9 +52,10 @@ type Web struct {
 	// strange says that the session is another account's: it is not kept.
 	strange bool
 
-	v    *visit // nil: no browser is open
-	life context.Context
-	end  func()
+	v     *visit // nil: no browser is open
+	life  context.Context
+	end   func()
+	letGo bool // the page is the person's
 }
 
 // NewWeb checks c and makes no request.
@@ -178,7 +179,7 @@ func (w *Web) during(ctx context.Context, doing string, f func(context.Context) 
 	if errors.Is(err, ErrNeedsPerson) && signIn && errors.As(err, &e) && w.cfg.Display == nil {
 		err = &Error{Kind: ErrNeedsSignIn, Message: e.Message, Hint: "sign in again: rot connect npm --via website"}
 	}
-	if errors.Is(err, browser.ErrFailed) { // a new one may do better
+	if errors.Is(err, browser.ErrFailed) || w.letGo { // a new one may do better
 		w.shut()
 	}
 	return err
@@ -258,7 +259,7 @@ func (w *Web) keep(ctx context.Context) {
 
 func (w *Web) shut() {
 	w.end()
-	w.v = nil
+	w.v, w.letGo = nil, false
 }
 
 // page is the address of one of the account's pages.

@@ -51,7 +51,7 @@ func (w *Web) rows(ctx context.Context, found func(fields) bool) error {
 			}
 		}
 		switch more := list.More || int(list.Total) > len(seen); {
-		case !more && int(list.Total) == len(seen) || !more && list.Total == 0:
+		case !more:
 			return nil
 		case len(seen) == before: // it says that there are more, and shows none
 			return w.stray(fmt.Sprintf("%d tokens in the list", int(list.Total)), fmt.Sprintf("%d", len(seen)))

@@ -37,6 +37,7 @@ func (w *Web) byHand(ctx context.Context, s *sight) error {
 	if err := w.v.page.Release(); err != nil {
 		return err
 	}
+	w.letGo = true
 	w.a.tell("window", "pass npm's check in the browser window; rotd goes on by itself")
 	if err := (&Window{Time: w.cfg.Time, Gone: w.cfg.Gone}).wait(ctx, passHere, w.moved); err != nil {
 		return err
@@ -45,6 +46,7 @@ func (w *Web) byHand(ctx context.Context, s *sight) error {
 	if err := w.v.page.Attach(ctx); err != nil {
 		return err
 	}
+	w.letGo = false
 	w.v.last = nil // what the person was told is not about us
 	return w.v.useKey(ctx)
 }
@@ -84,6 +86,7 @@ func isCheck(address, title string) bool {
 		return true
 	}
 	shown := strings.ToLower(title)
-	return shown == "" || strings.Contains(address, shown) ||
+	onTheWay := strings.HasSuffix(strings.ToLower(strings.TrimSuffix(address, "/")), strings.TrimSuffix(shown, "/"))
+	return onTheWay || // an address is the title until there is one
 		slices.ContainsFunc(checkTitles, func(t string) bool { return strings.Contains(shown, t) })
 }

@@ -82,3 +82,30 @@ func TestWebInAWindowNotPassed(t *testing.T) {
 		d.must(web.Close(context.Background()))
 	}
 }
+
+func TestIsCheck(t *testing.T) {
+	const site = "https://www.example.com"
+	for _, test := range []struct {
+		path, title string
+		want        bool
+	}{
+		{"/login", "npm | Sign In", true},
+		{"/login/otp?next=%2F", "npm", true},
+		{"/escalate/webauthn", "npm", true},
+		{"/settings/ada/tokens", "npm | Enter a One-time Password", true},
+		{"/settings/ada/tokens", "Just a moment...", true},
+		{"/settings/ada/tokens", "www.example.com/settings/ada/tokens", true}, // on its way
+		{"/settings/ada/tokens", "", true},
+		{"/settings/ada/tokens", "npm", false},
+		{"/settings/ada/tokens", "npm | Access Tokens", false},
+		{"/", "npm | Home", false},
+		{"/loginless", "npm", false},
+	} {
+		if got := isCheck(site+test.path, test.title); got != test.want {
+			t.Errorf("%s %q: %v", test.path, test.title, got)
+		}
+	}
+	if !isCheck("about:blank", "anything") {
+		t.Error("an empty tab is past the check")
+	}
+}

@@ -3,9 +3,10 @@ package npm
 import (
 	"context"
 	"errors"
-	"rotd/daemon/browser"
 	"slices"
 	"strings"
+
+	"rotd/daemon/browser"
 )
 
 // send clicks a button that changes something at npm and waits until npm has
