@@ -63,9 +63,10 @@ type keyVisit struct {
 	passed browser.Tab // a tab that was let go of, as a check was on it
 
 	key     *ipc.Passkey
-	taken   bool   // npm answered the key's registration well, and it is kept
-	refused string // how npm answered instead
-	alert   string // what the page says is wrong, at the last look
+	told    *browser.Answer // what npm said first after the key was made; nil: nothing yet
+	taken   bool            // npm answered the key's registration well, and it is kept
+	refused string          // how npm answered instead
+	alert   string          // what the page says is wrong, at the last look
 	names   []string
 	before  map[string]int // the lines that the page showed without a key, and how often
 }
@@ -79,8 +80,9 @@ func (v *keyVisit) run(ctx context.Context) (done bool, err error) {
 		var own *Error
 		if err != nil && !errors.As(err, &own) { // the tab, or all of it, goes away under us
 			v.log().Debug("npm's settings", "err", err)
-			v.letGo()
-			err = nil
+			if err = v.collect(ctx); err == nil {
+				v.letGo()
+			}
 		}
 		return shown || err != nil
 	})
@@ -132,8 +134,10 @@ func (v *keyVisit) look(ctx context.Context, tabs []browser.Tab) (shown bool, er
 			return v.watch(ctx, t)
 		}
 	}
+	// It may be on its way from where the key was made to where npm shows it.
+	err = v.collect(ctx)
 	v.letGo()
-	return false, nil
+	return false, err
 }
 
 func (v *keyVisit) attach(ctx context.Context, t browser.Tab) error {
@@ -156,6 +160,20 @@ func (v *keyVisit) letGo() {
 		v.page = nil
 		v.log().Debug("let go of npm's settings")
 	}
+}
+
+// collect takes over the key that the page has had made, if any, and npm's
+// answer to it: both are lost when the page is let go of.
+func (v *keyVisit) collect(ctx context.Context) error {
+	if v.page == nil {
+		return nil
+	}
+	key, told := v.page.MadePasskey()
+	if key == nil {
+		return nil
+	}
+	v.told = told
+	return v.made(ctx, key)
 }
 
 // made notes the key that the page has had made, in place of an earlier one.

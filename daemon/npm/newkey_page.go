@@ -79,17 +79,16 @@ func (v *keyVisit) watch(ctx context.Context, t browser.Tab) (shown bool, err er
 		return false, &Error{Kind: ErrRefused, Message: fmt.Sprintf("%s: this is the account of %s, not of %s", v.doing(), cut(g.User, 60), v.user),
 			Hint: "sign in as " + v.user + " in the window, or add the key to the passcard of that account"}
 	}
-	key, told := v.page.MadePasskey()
-	switch {
-	case key == nil && v.key == nil:
+	if err := v.collect(ctx); err != nil {
+		return false, err
+	}
+	if v.key == nil {
 		v.note(&g)
 		return false, nil
-	case key == nil: // the tab has been elsewhere since
+	}
+	told := v.told
+	if key, _ := v.page.MadePasskey(); key == nil && told == nil { // the tab has been elsewhere since
 		told = &browser.Answer{Document: true}
-	default:
-		if err := v.made(ctx, key); err != nil {
-			return false, err
-		}
 	}
 	if told == nil {
 		v.names = append(v.names, g.Fields...) // as they stood when it was made

@@ -65,6 +65,11 @@ func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	page := func(title, body string) {
 		w.Header().Set("Content-Type", "text/html")
+		if s.codes && len(s.keys) > 0 { // a page that has no title for a while
+			fmt.Fprint(w, "<!doctype html>", strings.Repeat(" ", 2000))
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(700 * time.Millisecond)
+		}
 		fmt.Fprintf(w, "<!doctype html><title>npm | %s</title>%s", title, body)
 	}
 	step := func(value string) {
@@ -97,9 +102,15 @@ func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 			list = "Put these down: " + strings.Repeat("5f", 32)
 		}
 		page("Two-Factor Authentication", `<script>window.__context__ = {context: {user: {name: "`+s.user+`"}}}</script>
-			<ul>`+list+`</ul><p id=add_error_message role=alert></p><form><input name=name autofocus><button>Add security key</button></form><script>
+			<ul>`+list+`</ul><p id=add_error_message role=alert></p><form><input name=name autofocus required><button>Add security key</button></form><script>
+			let busy = false; // npm's forms are disabled while they load (A.1)
 			document.forms[0].onsubmit = async e => {
 				e.preventDefault();
+				if (busy) return;
+				busy = true;
+				try { await add(); } finally { busy = false; }
+			};
+			const add = async () => {
 				const said = document.querySelector("p");
 				said.textContent = "";
 				await navigator.credentials.create({publicKey: {challenge: new Uint8Array(32), rp: {id: "localhost", name: "npm"},
@@ -114,17 +125,30 @@ func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// settings are npm's, for a person who has been told that rotd is ready.
+// settings are npm's, for a person who has been told that rotd is ready, and who
+// does not add a second key when npm has the first.
 func (s *keySite) settings(name string) xvfb.Page {
-	before := strings.Count(s.text(), "step settings")
+	before, had := strings.Count(s.text(), "step settings"), s.keyCount()
 	return xvfb.Page{Title: "Two-Factor", Text: func() string {
+		if s.keyCount() > had {
+			return ""
+		}
 		for deadline := time.Now().Add(30 * time.Second); strings.Count(s.text(), "step settings") == before && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)
 		}
 		s.Type(name)
 		time.Sleep(600 * time.Millisecond) // few hands are faster
+		if s.keyCount() > had {
+			return ""
+		}
 		return "\n"
 	}}
+}
+
+func (s *keySite) keyCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.keys)
 }
 
 var (
