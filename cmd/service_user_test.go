@@ -52,7 +52,7 @@ func TestAUsersService(t *testing.T) {
 		}
 	}
 	e.says(e.exits(3, e.rotd, "status"), `^rotd  inactive`)
-	e.says(e.install(), `^✔ installed already; nothing has changed`)
+	e.says(e.Run("env", "XDG_CONFIG_HOME=/another/than/systemd's", e.rotd, "install", "--key", "file:"+e.home+"/key"), `^✔ installed already; nothing has changed`)
 
 	e.Run(e.rotd, "start")
 	e.Run(e.rotd, "start") // again
@@ -246,8 +246,8 @@ func TestWhereNoServiceCanBe(t *testing.T) {
 	}
 	t.Log("no manager of this user")
 	e.says(e.exits(1, "env", "XDG_RUNTIME_DIR=/run/user/1", e.rotd, "install"), `systemd cannot be reached.*\n.*hint: log in as this user`)
-	t.Log("another configuration directory than its manager's")
-	e.says(e.exits(1, "env", "XDG_CONFIG_HOME="+e.home+"/x", e.rotd, "install"), `does not read units in .*/x/systemd/user`)
+	t.Log("another home than its manager's")
+	e.says(e.exits(1, "env", "HOME="+e.home+"/x", e.rotd, "install"), `does not read units in .*/x/.config/systemd/user`)
 	t.Log("flags that make no sense")
 	e.says(e.exits(2, e.rotd, "install", "--log-level", "loud"), "--log-level is")
 	e.says(e.exits(2, e.rotd, "install", "--key", "file:"), "--key")

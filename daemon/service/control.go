@@ -89,15 +89,16 @@ func (c *Control) findSystemd(ctx context.Context) error {
 	if c.home, err = os.UserHomeDir(); err != nil {
 		return err
 	}
-	c.unitDir = filepath.Join(c.home, ".config", "systemd", "user")
-	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
-		c.unitDir = filepath.Join(dir, "systemd", "user")
+	// The manager was started with an environment of its own: it decides.
+	read := strings.Fields(out)
+	for _, config := range []string{os.Getenv("XDG_CONFIG_HOME"), filepath.Join(c.home, ".config")} {
+		c.unitDir = filepath.Join(config, "systemd", "user")
+		if filepath.IsAbs(config) && slices.Contains(read, c.unitDir) {
+			return nil
+		}
 	}
-	if read := strings.Fields(out); len(read) > 0 && !slices.Contains(read, c.unitDir) {
-		return &Error{message: fmt.Sprintf("your systemd does not read units in %s", c.unitDir),
-			hint: "it was started with another HOME or XDG_CONFIG_HOME: set them as they were then"}
-	}
-	return nil
+	return &Error{message: fmt.Sprintf("your systemd does not read units in %s", c.unitDir),
+		hint: "it was started with another HOME or XDG_CONFIG_HOME: set them as they were then"}
 }
 
 func isDir(path string) bool {
