@@ -37,7 +37,7 @@ type rig struct {
 	npm     *sandbox.Sandbox
 	url     string
 	handler http.Handler
-	log     *bytes.Buffer
+	log     *lockedBuffer
 	told    told
 
 	mu  sync.Mutex
@@ -46,7 +46,7 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, now: time.Now(), log: new(bytes.Buffer)}
+	r := &rig{t: t, now: time.Now(), log: new(lockedBuffer)}
 	var err error
 	if r.npm, err = sandbox.New(sandbox.Config{User: user, Password: password, TOTPSecret: totpSeed, Now: r.clock}); err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func newRig(t testing.TB) *rig {
 	cfg := Config{
 		StateDir: filepath.Join(dir, "state"), Key: key, RuntimeDir: filepath.Join(dir, "run"),
 		Browser: filepath.Join(dir, "no-browser"), BrowserNoSandbox: true, Now: r.clock,
-		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.d = &Daemon{cfg: cfg, started: r.clock(), wake: make(chan struct{}, 1), stop: ctx, book: newLogbook()}
@@ -258,15 +258,4 @@ func (r *rig) switches(json string) {
 	if err := r.npm.Set(json); err != nil {
 		r.t.Fatal(err)
 	}
-}
-
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }

@@ -15,11 +15,13 @@ import (
 )
 
 // addsKey has a person add a security key at a display: he signs in, enters a
-// code, goes to the list of keys, and names his new one when rotd is ready.
-func (r *rig) addsKey(d *xvfb.Display, passcard string, req ipc.AddPasskey) (*ipc.Result, *ipc.Error) {
+// code, goes to the list of keys, and names his new one when rotd is ready. When
+// he has had enough he closes the window; nil: never.
+func (r *rig) addsKey(d *xvfb.Display, passcard string, req ipc.AddPasskey, enough func() bool) (*ipc.Result, *ipc.Error) {
 	r.t.Helper()
 	ready := func() int { return strings.Count(r.log.String(), "attached to npm's settings") }
 	before, had := ready(), len(r.npm.SecurityKeys())
+	var typed time.Time
 	var ended atomic.Bool
 	var werr *ipc.Error
 	var res *ipc.Result
@@ -29,21 +31,25 @@ func (r *rig) addsKey(d *xvfb.Display, passcard string, req ipc.AddPasskey) (*ip
 		defer ended.Store(true)
 		res, werr = r.stream(ipc.Path(ipc.PathPasskey, passcard), req)
 	}()
-	d.Enter(ended.Load,
+	d.Enter(func() bool { return ended.Load() || enough != nil && enough() },
 		xvfb.Page{Title: "Sign In", Text: func() string { return user + "\t" + password + "\n" }},
 		xvfb.Page{Title: "Enter a One-time", Text: func() string { return r.code() + "\n" }},
 		xvfb.Page{Title: "Two-Factor Auth", Text: func() string { d.Find("Manage Security Keys"); return "\n" }},
 		xvfb.Page{Title: "Security Keys", Text: func() string {
 			r.await("rotd at the settings", func() bool { return ready() > before || ended.Load() })
+			if len(r.npm.SecurityKeys()) > had || time.Since(typed) < 10*time.Second { // he waits for what comes of it
+				return ""
+			}
+			typed = time.Now()
 			d.Find("Security key name")
 			d.Key("Tab")
 			d.Type("rotd")
 			time.Sleep(600 * time.Millisecond) // few hands are faster
-			if len(r.npm.SecurityKeys()) > had {
-				return "" // npm has it already
-			}
 			return "\n"
 		}})
+	if enough != nil {
+		d.Key("ctrl+w")
+	}
 	<-done
 	return res, werr
 }
@@ -68,7 +74,7 @@ func TestSoftwarePasskey(t *testing.T) {
 	r, passcard, rots := waitingRig(t)
 	d := xvfb.Start(t)
 	display := r.chromium(d)
-	res, werr := r.addsKey(d, passcard, ipc.AddPasskey{Display: display})
+	res, werr := r.addsKey(d, passcard, ipc.AddPasskey{Display: display}, nil)
 	if werr != nil || res.Username != user {
 		t.Fatalf("%+v, %v", res, werr)
 	}
@@ -94,6 +100,22 @@ func TestSoftwarePasskey(t *testing.T) {
 	}
 	if n := len(r.entries(passcard, store.LogPasskey)); n != 1 {
 		t.Errorf("%d entries in the log", n)
+	}
+
+	// Another one of that name npm does not take, though it answers with 200: the
+	// first one stays, and is good.
+	first := r.passkey(passcard)
+	_, werr = r.addsKey(d, passcard, ipc.AddPasskey{Display: display, Replace: true}, func() bool {
+		return strings.Contains(r.log.String(), "npm did not take the key")
+	})
+	if werr == nil || werr.Code != ipc.CodeRefused || !strings.Contains(werr.Message, "npm did not take it: A security key with this name exists already") {
+		t.Errorf("a name that is taken: %+v", werr)
+	}
+	if k := r.passkey(passcard); k.CredentialID != first.CredentialID || k.SignCount < first.SignCount {
+		t.Errorf("the first key is gone: %+v", k)
+	}
+	if _, werr := r.stream(ipc.Path(ipc.PathRotate, rots[0]), ipc.Rotate{}); werr != nil {
+		t.Error(werr)
 	}
 
 	var gone ipc.PasskeyGone

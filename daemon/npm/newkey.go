@@ -68,6 +68,7 @@ type keyVisit struct {
 	refused string          // how npm answered instead
 	alert   string          // what the page says is wrong, at the last look
 	names   []string
+	alerts  []string       // that the page showed without a key
 	before  map[string]int // the lines that the page showed without a key, and how often
 }
 
@@ -91,7 +92,7 @@ func (v *keyVisit) run(ctx context.Context) (done bool, err error) {
 	case shown, err == nil && v.taken && v.alert == "":
 		return true, nil
 	case v.taken:
-		v.refused = "npm did not take it: " + cut(browser.Redact(v.alert), 100)
+		v.refused = notTaken(v.alert)
 	}
 	if err := v.forget(context.WithoutCancel(ctx)); err != nil {
 		v.log().Error("a security key that npm may not know is kept", "err", err)
@@ -102,6 +103,8 @@ func (v *keyVisit) run(ctx context.Context) (done bool, err error) {
 	}
 	return false, cmp.Or(err, ended)
 }
+
+func notTaken(why string) string { return "npm did not take it: " + cut(browser.Redact(why), 100) }
 
 func (v *keyVisit) doing() string { return addKeyErrand.doing }
 
@@ -196,24 +199,26 @@ func (v *keyVisit) made(ctx context.Context, key *ipc.Passkey) error {
 }
 
 // judge keeps the key as soon as npm's server has answered its registration
-// well or, where a page took the place of an answer, as soon as that shows it.
+// well, and the page says nothing else, or as soon as the page shows it.
 func (v *keyVisit) judge(ctx context.Context, told *browser.Answer, g *settingsGlance) (shown bool, err error) {
-	if told == nil || v.refused != "" {
+	shown = v.shows(g)
+	if told == nil || v.refused != "" && !shown {
 		return false, nil
 	}
-	shown = v.shows(g)
-	v.alert = g.Alert
+	v.alert = v.wrong(g)
+	no := !told.Document && (told.Failure != "" || told.Status >= 400)
 	switch {
 	case v.taken:
-	case !told.Document && (told.Failure != "" || told.Status >= 400):
-		v.refused = fmt.Sprintf("npm did not take it (%s)", cmp.Or(told.Failure, strconv.Itoa(told.Status)))
-		v.tell("refused", v.refused+"; try again in the window, or close it")
-	case shown || !told.Document:
+	case shown || !no && !told.Document && v.alert == "":
 		if err := v.seal(ctx); err != nil {
 			return false, err
 		}
-		v.taken = true
+		v.taken, v.refused = true, ""
 		v.tell("kept", "npm has taken the key; if it shows recovery codes, put them down and close the window")
+	case no || v.alert != "":
+		v.refused = notTaken(cmp.Or(v.alert, told.Failure, strconv.Itoa(told.Status)))
+		v.log().Debug("npm did not take the key", "status", told.Status)
+		v.tell("refused", v.refused+"; try again in the window, or close it")
 	}
 	return v.taken && shown && !g.Codes, nil
 }

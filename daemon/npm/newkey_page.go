@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"rotd/daemon/browser"
@@ -43,7 +44,7 @@ func (v *keyVisit) inSettings(t browser.Tab, path *regexp.Regexp) bool {
 type settingsGlance struct {
 	Check  bool     `json:"check"` // a check is on the page (A.4)
 	User   string   `json:"user"`
-	Alert  string   `json:"alert"`  // what is wrong with what was entered
+	Alerts []string `json:"alerts"`
 	Fields []string `json:"fields"` // what stands in the text fields: the name of the key
 	Lines  []string `json:"lines"`
 	Codes  bool     `json:"codes"` // recovery codes, which the person has to put down
@@ -51,13 +52,11 @@ type settingsGlance struct {
 
 const readSettings = `(function() {
 	const top = window.__context__ || {}, props = top.context || {};
-	const text = e => e ? e.innerText.replace(/\s+/g, " ").trim() : "";
 	const body = document.body ? document.body.innerText : "";
 	return {
 		check: !!(props.escalateType || top.escalateType || document.querySelector("#login_otp, #login_password, #escalate_escalated_password")),
 		user: String((props.user || top.user || {}).name || ""),
-		alert: [...document.querySelectorAll("[role=alert]")].filter(e => e.id.endsWith("_error_message") ||
-			/error|fail|invalid|unable|could not|try again/i.test(e.innerText)).map(text).filter(t => t)[0] || "",
+		alerts: ` + readAlerts + `,
 		fields: [...document.querySelectorAll("input[type=text], input:not([type])")].map(e => e.value.trim()).filter(t => t),
 		lines: body.split("\n").map(l => l.replace(/\s+/g, " ").trim()).filter(l => l).slice(0, 2000),
 		codes: /\b[0-9a-f]{16,}\b/i.test(body),
@@ -98,7 +97,7 @@ func (v *keyVisit) watch(ctx context.Context, t browser.Tab) (shown bool, err er
 
 // note remembers what the page shows without a key.
 func (v *keyVisit) note(g *settingsGlance) {
-	v.names = append([]string{KeyName}, g.Fields...)
+	v.names, v.alerts = append([]string{KeyName}, g.Fields...), g.Alerts
 	now := make(map[string]int)
 	for _, line := range g.Lines {
 		now[line]++
@@ -106,14 +105,29 @@ func (v *keyVisit) note(g *settingsGlance) {
 	}
 }
 
+// wrong is what the page says since there is a key, unless that it is well.
+func (v *keyVisit) wrong(g *settingsGlance) string {
+	for _, said := range g.Alerts {
+		if !slices.Contains(v.alerts, said) && (!goodWords.MatchString(said) || badWords.MatchString(said)) {
+			return said
+		}
+	}
+	return ""
+}
+
+var (
+	goodWords = regexp.MustCompile(`(?i)success|added|enabled|saved|registered`)
+	badWords  = regexp.MustCompile(`(?i)\bnot\b|unable|fail|error|invalid|already`)
+)
+
 // shows reports whether the page has a line with the key's name that it did not
-// have before.
+// have before, and that does not say what is wrong.
 func (v *keyVisit) shows(g *settingsGlance) bool {
 	now := make(map[string]int)
 	for _, line := range g.Lines {
 		now[line]++
 		for _, name := range v.names {
-			if len(name) > 2 && strings.Contains(" "+line+" ", " "+name+" ") && now[line] > v.before[line] {
+			if len(name) > 2 && strings.Contains(" "+line+" ", " "+name+" ") && now[line] > v.before[line] && !slices.Contains(g.Alerts, strings.TrimSuffix(line, " ×")) {
 				return true
 			}
 		}

@@ -103,6 +103,7 @@ func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		page("Two-Factor Authentication", `<script>window.__context__ = {context: {user: {name: "`+s.user+`"}}}</script>
 			<ul>`+list+`</ul><p id=add_error_message role=alert></p><form><input name=name autofocus required><button>Add security key</button></form><script>
+			document.forms[0].oninput = e => { document.title = "npm | Two-Factor Authentication " + e.target.value };
 			let busy = false; // npm's forms are disabled while they load (A.1)
 			document.forms[0].onsubmit = async e => {
 				e.preventDefault();
@@ -116,9 +117,9 @@ func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 				await navigator.credentials.create({publicKey: {challenge: new Uint8Array(32), rp: {id: "localhost", name: "npm"},
 					user: {id: new Uint8Array(16), name: "ada", displayName: "ada"}, pubKeyCredParams: [{type: "public-key", alg: -7}],
 					authenticatorSelection: {residentKey: "discouraged", userVerification: "preferred"}, attestation: "none", timeout: 60000}});
-				const a = await fetch("`+settings+`/add", {method: "POST", body: document.forms[0].name.value + "\n" + navigator.webdriver});
+				const a = await fetch("`+settings+`/add", {method: "POST", body: document.forms[0].elements[0].value + "\n" + navigator.webdriver});
 				const text = await a.text();
-				if (a.ok && !text) location.reload(); else said.textContent = text;
+				if (a.ok && !text) { document.forms[0].reset(); location.reload() } else said.textContent = text;
 			}</script>`)
 	default:
 		http.NotFound(w, r)
@@ -137,6 +138,7 @@ func (s *keySite) settings(name string) xvfb.Page {
 			time.Sleep(20 * time.Millisecond)
 		}
 		s.Type(name)
+		s.Window("Two-Factor Authentication " + name)
 		time.Sleep(600 * time.Millisecond) // few hands are faster
 		if s.keyCount() > had {
 			return ""
@@ -238,10 +240,13 @@ func TestAddKeyFails(t *testing.T) {
 		"rot is ended":           {prepare: func(s *keySite) { s.window.Gone = gone; close(gone) }, kind: ErrNeedsPerson, says: "the command that asked for it was ended"},
 		"npm refuses": {prepare: func(s *keySite) {
 			s.taken = func(w http.ResponseWriter) bool { w.WriteHeader(http.StatusUnprocessableEntity); return false }
-		}, pages: []string{"sign in", "check", "settings"}, enough: "step refused", kind: ErrRefused, says: "npm did not take it (422); nothing was kept"},
+		}, pages: []string{"sign in", "check", "settings"}, enough: "step refused", kind: ErrRefused, says: "npm did not take it: 422; nothing was kept"},
 		"npm refuses in words": {prepare: func(s *keySite) {
-			s.taken = func(w http.ResponseWriter) bool { fmt.Fprint(w, "Invalid attestation"); return false }
-		}, pages: []string{"sign in", "check", "settings"}, enough: "step kept", kind: ErrRefused, says: "npm did not take it: Invalid attestation; nothing was kept"},
+			s.taken = func(w http.ResponseWriter) bool {
+				fmt.Fprint(w, "There is a key rotd with this attestation")
+				return false
+			}
+		}, pages: []string{"sign in", "check", "settings"}, enough: "step refused", kind: ErrRefused, says: "npm did not take it: There is a key rotd with this attestation; nothing was kept"},
 		"another account": {prepare: func(s *keySite) { s.user = "eve" }, pages: []string{"sign in", "check"}, kind: ErrRefused, says: "this is the account of eve, not of ada"},
 		"no display":      {prepare: func(s *keySite) { s.window.Browser.Display = []string{"DISPLAY=:7654"} }, kind: ErrNeedsPerson, says: "no window could be opened"},
 	} {
