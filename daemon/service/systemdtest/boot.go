@@ -31,15 +31,21 @@ mount -t tmpfs -o mode=1777 tmpfs tmp
 mount --bind "$2" mnt
 rm -f etc/machine-id etc/resolv.conf
 : > etc/machine-id
-mkdir -p old-root var/log/journal
-pivot_root . old-root
-cd /
-umount -l /old-root
-rmdir /old-root
-mount --make-rshared /
+mkdir -p var/log/journal
 hostname machine
+# It goes on top of the namespace's own root, which nsenter leads to even where
+# the test runs in a chroot: the kernel lets nobody in a chroot make user
+# namespaces, which Chromium's sandbox takes.
+exec 9<.
+exec nsenter --mount=/proc/self/ns/mnt sh -euc 'cd /proc/self/fd/9
+mount --move . /
+exec chroot . sh -euc "$0"' '
+exec 9<&-
+cd /
+mount --make-rshared /
 exec setpriv --bounding-set=-sys_module,-sys_time,-sys_rawio env -i container=rotd-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 	/lib/systemd/systemd --system --unit=basic.target systemd.log_target=console
+'
 `
 
 // Boot starts systemd as PID 1 of a machine of its own, with its own network

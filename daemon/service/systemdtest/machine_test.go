@@ -36,6 +36,7 @@ func TestAMachine(t *testing.T) {
 		return out == "active"
 	})
 	m.Run("journalctl", "--no-pager", "--lines=1")
+	m.Run("runuser", "-u", "ada", "--", "unshare", "--user", "true")
 	if _, err := os.Stat("/etc/rotd-test"); err == nil {
 		t.Error("its files are the host's")
 	}
