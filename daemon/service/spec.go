@@ -128,6 +128,7 @@ func (s Spec) fields() map[string]any {
 		"Writable":    writable,
 		"OwnState":    own,
 		"StateDir":    plainPath(s.StateDir),
+		"StateWord":   quoteWord(s.StateDir),
 		"Socket":      socket,
 		"SocketDir":   quoteWord(path.Dir(s.Socket)),
 		"Credential":  plainPath(s.credentialSocket()),
@@ -145,6 +146,11 @@ func (s Spec) credentialSocket() string {
 func (s Spec) check() error {
 	for what, text := range map[string]string{"the program": s.Program, "PATH": s.Path, "the state directory": s.StateDir, "the socket": s.Socket, "the group": s.Group} {
 		if err := checkPath(what, text); err != nil {
+			return err
+		}
+	}
+	for _, name := range s.Credentials {
+		if err := checkPath("the credential", name); err != nil {
 			return err
 		}
 	}
@@ -231,5 +237,5 @@ func (s Spec) checkSystem() error {
 			return err
 		}
 	}
-	return nil
+	return s.checkOwn()
 }

@@ -116,6 +116,7 @@ func TestWhatAUnitCannotSay(t *testing.T) {
 		"a flag that is not text":             func(s *Spec) { s.Flags = []string{"\xff"} },
 		"a quotation mark in the program":     func(s *Spec) { s.Program = `/a"b` },
 		"a line break in PATH":                func(s *Spec) { s.Path = "/bin\n/x" },
+		"a line break in a credential":        func(s *Spec) { s.Credentials = []string{"x\nExecStart=/b"} },
 	} {
 		s := userSpec()
 		change(&s)
