@@ -64,7 +64,7 @@ Flags:
 The configuration file may name what can change while rotd runs. As a service it
 reads the file again when it is reloaded: systemctl --user reload rotd
 
-  # a line each; what stands behind a # is not read
+  # a line each; nobody else may be able to write to the file
   log-level = debug
   notify = /usr/local/bin/tell --loud
   browser = /usr/bin/chromium
@@ -101,18 +101,17 @@ func runDaemon(ctx context.Context, c *call, args []string) (err error) {
 	logged := new(slog.LevelVar)
 	logged.Set(level)
 	cfg.Log = c.logger(logged)
+	cfg.Inherited = service.Sockets()
 	if !service.Supervised() {
 		return daemon.Run(ctx, cfg)
 	}
 	return runSupervised(ctx, f, cfg, logged)
 }
 
-// runSupervised runs under systemd: on the socket that it has made, and telling
-// it how things go.
+// runSupervised runs under systemd, and tells it how things go.
 func runSupervised(ctx context.Context, f *runFlags, cfg daemon.Config, level *slog.LevelVar) error {
 	systemd := &service.Notify{Log: cfg.Log}
 	cfg.Supervisor, cfg.Watchdog = systemd, systemd.Watchdog()
-	cfg.Inherited = service.Sockets()
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)

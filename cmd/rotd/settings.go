@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rotd/daemon"
+	"rotd/ipc/private"
 )
 
 // runFlags are the flags of rotd run, which rotd install takes too.
@@ -86,19 +88,41 @@ func (f *runFlags) readConfig() (map[string]string, error) {
 			return nil, nil
 		}
 	}
-	b, err := os.ReadFile(path)
+	text, err := readSource(path)
 	if errors.Is(err, fs.ErrNotExist) && *f.config == "" {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	settings, err := parseConfig(string(b))
+	settings, err := parseConfig(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return settings, nil
 }
+
+// readSource reads a file that nobody else could have written: it names programs
+// that rotd runs.
+func readSource(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	if err := private.Source("the configuration", path, info); err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(io.LimitReader(file, maxConfig))
+	return string(b), err
+}
+
+// maxConfig bounds a configuration file.
+const maxConfig = 64 << 10
 
 // configPath is where the configuration file is when no flag says it: where the
 // service manager says, in the system's place for a root without a session, in
@@ -129,7 +153,7 @@ func parseConfig(text string) (map[string]string, error) {
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
-		line, _, _ = strings.Cut(line, "#")
+		line, _, _ = strings.Cut(" "+line, " #")
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}

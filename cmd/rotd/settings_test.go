@@ -38,6 +38,9 @@ func TestSettings(t *testing.T) {
 	if err != nil || level != slog.LevelWarn || !reflect.DeepEqual(s, want) {
 		t.Errorf("flags do not win: %+v, %v, %v", s, level, err)
 	}
+	if s, _, err = settingsOf(t, "browser = /a#b # c\n#notify=x"); err != nil || s.Browser != "/a#b" {
+		t.Errorf("of a line with comments: %+v, %v", s, err)
+	}
 	s, level, err = settingsOf(t, "")
 	if err != nil || level != slog.LevelInfo || !reflect.DeepEqual(s, daemon.Settings{Notify: []string{}}) {
 		t.Errorf("nothing said: %+v, %v, %v", s, level, err)
@@ -61,6 +64,17 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 	c := &call{command: runCommand}
 	fs := c.flags()
 	f := addRunFlags(fs)
+	open := filepath.Join(t.TempDir(), "rotd.conf")
+	if err := os.WriteFile(open, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	*f.config = open
+	if _, _, err := f.settings(); err == nil || daemon.Hint(err) == "" {
+		t.Errorf("a file that others may write to: %v", err)
+	}
 	if err := fs.Parse([]string{"--config", "/nonexistent"}); err != nil {
 		t.Fatal(err)
 	}

@@ -89,6 +89,15 @@ func File(what, path string, info fs.FileInfo) error {
 	return check(what, path, info, 0o177)
 }
 
+// Source checks a file that is read and obeyed, by what was found at path: it
+// belongs to this user or to root, and nobody else may change it.
+func Source(what, path string, info fs.FileInfo) error {
+	if _, err := Way(path); err != nil {
+		return fmt.Errorf("check %s: %w", what, err)
+	}
+	return check(what, path, info, Listed)
+}
+
 // check looks at the owner and the mode.
 func check(what, path string, info fs.FileInfo, denied fs.FileMode) error {
 	st := stat(info)

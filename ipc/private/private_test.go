@@ -117,6 +117,27 @@ func TestMakeMakesNothingOnABadWay(t *testing.T) {
 	}
 }
 
+func TestSources(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode, dir fs.FileMode
+		want      string
+	}{
+		"ours":                  {0o644, 0o755, ""},
+		"others may change it":  {0o666, 0o755, "others may write to the settings"},
+		"others may replace it": {0o644, 0o777, "others may write to"},
+	} {
+		home := tree(t)
+		file := filepath.Join(home, "file")
+		do(t, os.Chmod(file, c.mode))
+		do(t, os.Chmod(home, c.dir))
+		info, err := os.Stat(file)
+		do(t, err)
+		if err := Source("the settings", file, info); !saysSo(err, c.want, "chmod go-w") {
+			t.Errorf("%s: %v (hint %q)", name, err, hintOf(err))
+		}
+	}
+}
+
 func TestFiles(t *testing.T) {
 	for _, c := range []struct {
 		name  string
