@@ -26,7 +26,8 @@ const glimpseTick = 250 * time.Millisecond
 
 // passHere is what a person is asked at a check that comes in our own window.
 var passHere = errand{
-	doing: passing, undone: "nobody passed the check", before: "the check was passed",
+	doing: passing, told: "pass npm's check in the browser window; rotd goes on by itself",
+	undone: "nobody passed the check", before: "the check was passed",
 	outcome: "nothing was changed", again: "pass the check in the window; rotd goes on by itself",
 }
 
@@ -38,7 +39,7 @@ func (w *Web) byHand(ctx context.Context, s *sight) error {
 		return err
 	}
 	w.letGo = true
-	w.a.tell("window", "pass npm's check in the browser window; rotd goes on by itself")
+	w.a.tell("window", passHere.told)
 	if err := (&Window{Time: w.cfg.Time, Gone: w.cfg.Gone}).wait(ctx, passHere, w.moved); err != nil {
 		return err
 	}

@@ -182,3 +182,30 @@ func TestParseSite(t *testing.T) {
 		}
 	}
 }
+
+// npm may forget where a sign-in was to lead to.
+func TestWebFindsBack(t *testing.T) {
+	t.Parallel()
+	w := around(t, func(rw http.ResponseWriter, r *http.Request) {
+		_, err := r.Cookie("wub")
+		switch {
+		case r.Method == http.MethodPost:
+			http.SetCookie(rw, &http.Cookie{Name: "wub", Value: "session-EXAMPLE", HttpOnly: true})
+			http.Redirect(rw, r, "/", http.StatusFound)
+		case r.URL.Path == "/":
+			fmt.Fprint(rw, `<!doctype html><title>npm | Home</title><h1>Home</h1>`)
+		case err != nil:
+			fmt.Fprint(rw, `<!doctype html><title>npm | Sign In</title><form method=post><label>Username <input name=username></label>
+				<label>Password <input name=password type=password></label><button>Sign In</button></form>`)
+		default:
+			fmt.Fprint(rw, `<!doctype html><title>npm</title><a href="new">Generate New Token</a>`)
+		}
+	})
+	web := w.web(knowing(knowingPassword))
+	if listed := w.listed(web); len(listed) > 0 {
+		t.Errorf("listed %v", listed)
+	}
+	if !strings.Contains(w.keep[store.KindCookies].Reveal(), "session-EXAMPLE") {
+		t.Error("the session is not kept")
+	}
+}
