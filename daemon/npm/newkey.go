@@ -81,13 +81,11 @@ func (v *keyVisit) run(ctx context.Context) (done bool, err error) {
 		var own *Error
 		if err != nil && !errors.As(err, &own) { // the tab, or all of it, goes away under us
 			v.log().Debug("npm's settings", "err", err)
-			if err = v.collect(ctx); err == nil {
-				v.letGo()
-			}
+			err = v.leave(ctx)
 		}
 		return shown || err != nil
 	})
-	v.letGo()
+	err = cmp.Or(err, v.leave(context.WithoutCancel(ctx)))
 	switch {
 	case shown, err == nil && v.taken && v.alert == "":
 		return true, nil
@@ -138,9 +136,7 @@ func (v *keyVisit) look(ctx context.Context, tabs []browser.Tab) (shown bool, er
 		}
 	}
 	// It may be on its way from where the key was made to where npm shows it.
-	err = v.collect(ctx)
-	v.letGo()
-	return false, err
+	return false, v.leave(ctx)
 }
 
 func (v *keyVisit) attach(ctx context.Context, t browser.Tab) error {
@@ -163,6 +159,16 @@ func (v *keyVisit) letGo() {
 		v.page = nil
 		v.log().Debug("let go of npm's settings")
 	}
+}
+
+// leave lets go of the page, with what has become of the key until then.
+func (v *keyVisit) leave(ctx context.Context) error {
+	defer v.letGo()
+	err := v.collect(ctx)
+	if err == nil && v.key != nil && !v.taken {
+		_, err = v.judge(ctx, v.told, &settingsGlance{})
+	}
+	return err
 }
 
 // collect takes over the key that the page has had made, if any, and npm's
