@@ -6,7 +6,7 @@
 // door for systemd. What a path does stands in read.go, connect.go, rotations.go,
 // revoke.go, grants.go and their like; schedule.go is the timer; log.go keeps and
 // shows the log; accounts.go puts an npm account together from what the store
-// keeps.
+// keeps, by either way, and sessions.go looks after those of the website way.
 //
 // It promises that one passcard is worked on by one run at a time, that a
 // rotation once begun is not cut off because its caller went away, and that a

@@ -114,7 +114,7 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 		return nil, next, err
 	}
 	var near []store.ROT
-	inUse := make(map[string]bool)
+	inUse := make(map[string]bool) // passcards whose ROTs are rotated by themselves
 	for _, r := range rots {
 		inUse[r.Passcard] = inUse[r.Passcard] || r.Current > 0 && !r.Schedule.Paused
 		if d.running.has(r.ID) {
@@ -149,22 +149,15 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 			w.rotate = append(w.rotate, r.ID)
 		}
 	}
-	passcards, err := st.Passcards(ctx)
+	checks, at, err := d.dueChecks(ctx, st, now, inUse)
 	if err != nil {
 		return nil, next, err
 	}
-	for _, p := range passcards {
-		at := checkAt(p, now)
-		if held := d.held.at(p.ID, now); held.After(at) {
-			at = held
-		}
-		switch {
-		case at.IsZero() || !inUse[p.ID]:
-		case now.Before(at):
-			later(at)
-		default:
-			of(p.ID).check = true
-		}
+	for _, passcard := range checks {
+		of(passcard).check = true
+	}
+	if !at.IsZero() {
+		later(at)
 	}
 	return work, next, nil
 }

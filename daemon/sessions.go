@@ -38,6 +38,26 @@ func checkAt(p store.Passcard, now time.Time) time.Time {
 	return p.Checked.Add(checkEvery + time.Duration(h.Sum64()%uint64(checkJitter)))
 }
 
+// dueChecks are the passcards whose sessions are to be looked at, of those in
+// use, and the time at which there will be another one.
+func (d *Daemon) dueChecks(ctx context.Context, st *store.Store, now time.Time, inUse map[string]bool) (due []string, next time.Time, err error) {
+	passcards, err := st.Passcards(ctx)
+	for _, p := range passcards {
+		at := checkAt(p, now)
+		if held := d.held.at(p.ID, now); held.After(at) {
+			at = held
+		}
+		switch {
+		case at.IsZero() || !inUse[p.ID]:
+		case !now.Before(at):
+			due = append(due, p.ID)
+		case next.IsZero() || at.Before(next):
+			next = at
+		}
+	}
+	return due, next, err
+}
+
 // website is what the daemon needs of npm.Web.
 type website interface {
 	rotate.Account
@@ -101,16 +121,18 @@ func (w *websiteAccount) learn(err error) {
 	}
 }
 
-// check looks whether the session is still there, unless this run has seen it.
-// One that has ended is renewed with what is remembered. It is not tried again
-// before the next day, whatever comes of it; a bot check or an npm that is away
-// says nothing of the session, and the next rotation will tell.
+// check looks whether the session is still there, unless this run has seen it,
+// or another one did since the timer last looked. One that has ended is renewed
+// with what is remembered. It is not tried again before the next day, whatever
+// comes of it; a bot check or an npm that is away says nothing of the session,
+// and the next rotation will tell.
 func (w *websiteAccount) check(ctx context.Context) error {
-	if w.seen {
+	now := w.d.cfg.Now()
+	if at := checkAt(w.passcard, now); w.seen || at.IsZero() || now.Before(at) {
 		return nil
 	}
 	err := w.Check(ctx)
-	if w.trouble != nil {
+	if errors.Is(err, npm.ErrNeedsSignIn) {
 		if err = w.SignIn(ctx); err != nil && forPerson(toWire(err).Code) {
 			w.trouble = toWire(err)
 		}

@@ -72,7 +72,6 @@ func TestTheDailyLook(t *testing.T) {
 			}
 		}
 	}
-	r.advance(23 * time.Hour)
 	if _, werr := r.stream(ipc.Path(ipc.PathRotate, rots[0]), ipc.Rotate{}); werr != nil {
 		t.Fatal(werr)
 	}
