@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"strings"
 	"testing"
 
 	"rotd/ipc"
@@ -28,6 +29,17 @@ func TestApproveNothing(t *testing.T) {
 	d := newDaemon(t)
 	d.stream("POST "+ipc.PathApprove, ipc.Event{Result: &ipc.Result{}})
 	d.run("approve").want(t, 0, "", "nothing waits for you")
+}
+
+func TestApproveASignIn(t *testing.T) {
+	d := newDaemon(t)
+	d.stream("POST "+ipc.PathApprove, ipc.Event{Result: &ipc.Result{SignedIn: []string{testPas}}})
+	got := d.run("approve")
+	got.want(t, 0, "", "✔ signed in again: "+testPas)
+	if strings.Contains(got.stderr, "nothing waits") {
+		t.Errorf("%q", got.stderr)
+	}
+	d.run("approve", "--json").want(t, 0, `{"signed_in":"`+testPas+`"}`+"\n", "")
 }
 
 // The display of the caller goes along, and no more of his environment.

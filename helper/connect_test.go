@@ -62,7 +62,7 @@ func TestConnectRefusesBadFiles(t *testing.T) {
 func TestQuestionsWithoutAPersonNameTheFlag(t *testing.T) {
 	for kind, flag := range map[string]string{
 		ipc.AskUsername: "--username", ipc.AskPassword: "--password-file", ipc.AskOTP: "--totp-secret-file",
-		ipc.AskEmailOTP: "on a terminal", ipc.AskRecall: "--remember",
+		ipc.AskEmailOTP: "on a terminal", ipc.AskRecall: "--remember", ipc.AskTerms: "--accept-terms",
 	} {
 		d := newDaemon(t)
 		d.asks("POST "+ipc.PathPasscards, []ipc.Question{{ID: "q", Kind: kind, Text: "npm wants something"}}, ipc.Result{})
@@ -74,5 +74,16 @@ func TestQuestionsWithoutAPersonNameTheFlag(t *testing.T) {
 				t.Errorf("%s: no %s in %q", kind, flag, got.stderr)
 			}
 		}
+	}
+}
+
+func TestConnectByTheWebsite(t *testing.T) {
+	d := newDaemon(t)
+	d.stream("POST "+ipc.PathPasscards, ipc.Event{Result: &ipc.Result{Passcard: testPas, Forgotten: []string{"password"}}})
+	d.run("connect", "npm", "--via", "website", "--site", "https://www.npm.example", "--accept-terms").
+		want(t, 0, "", "✔ connected "+testPas+"\nrot: the password that was kept is forgotten")
+	var req ipc.Connect
+	if d.body(ipc.PathPasscards, &req); req.Via != ipc.ViaWebsite || req.Site != "https://www.npm.example" || !req.AcceptTerms {
+		t.Errorf("the request: %+v", req)
 	}
 }

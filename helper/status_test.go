@@ -16,6 +16,7 @@ func TestLs(t *testing.T) {
 	d.on("GET "+ipc.PathPasscards, map[string]any{"passcards": []ipc.Passcard{
 		{Ref: testPas, Username: "ada", Registry: "http://localhost:4873", Name: "work"},
 		{Ref: "rot://pas_empty", Username: "bob", Registry: "https://npm.example/private"},
+		{Ref: "rot://pas_site", Username: "eve", Registry: "https://npm.example", Via: ipc.ViaWebsite, Name: "w", Trouble: &ipc.Error{Code: ipc.CodeNeedsSignIn, Message: "m"}},
 	}})
 	d.on("GET "+ipc.PathROTs, map[string]any{"rots": []ipc.ROT{
 		{Ref: testROT, Passcard: testPas, Name: "continuous-integration-of-everything-we-have", State: ipc.StateNeedsApproval, Generation: 3, Expires: &soon},
@@ -29,6 +30,7 @@ func TestLs(t *testing.T) {
   rot://rot_cccccccccccccccc  empty           no token yet
   rot://rot_dddddddddddddddd  ok              no expiry  d
 rot://pas_empty  bob at npm.example/private
+rot://pas_site  eve at npm.example by the website, needs sign-in  w
 `
 	got := d.run("ls")
 	got.want(t, 0, want, "")
@@ -38,7 +40,7 @@ rot://pas_empty  bob at npm.example/private
 		}
 	}
 	var all listing
-	if err := json.Unmarshal([]byte(d.run("ls", "--json").stdout), &all); err != nil || len(all.Passcards) != 2 || len(all.ROTs) != 4 {
+	if err := json.Unmarshal([]byte(d.run("ls", "--json").stdout), &all); err != nil || len(all.Passcards) != 3 || all.Passcards[2].Trouble == nil || len(all.ROTs) != 4 {
 		t.Errorf("--json: %+v, %v", all, err)
 	}
 }
