@@ -112,7 +112,7 @@ type connection struct {
 	s   *stream
 
 	display   []string  // of the person; nil: none
-	via       string    // the way that is gone
+	via, site string    // the way that is gone; the site as in a store.Passcard
 	agreed    time.Time // when the person said yes to the website way; zero: not now
 	forgotten []string  // what is not kept any more
 }

@@ -16,7 +16,7 @@ import (
 // seals what npm gave and what the user wants remembered, all or nothing.
 func (c *connection) keep(ctx context.Context, p store.Passcard, username string, draft *draftKeeper) (store.Passcard, error) {
 	before := p.Via
-	p.Username, p.Via, p.Site, p.Checked = username, c.via, c.req.Site, c.d.cfg.Now()
+	p.Username, p.Via, p.Site, p.Checked = username, c.via, c.site, c.d.cfg.Now()
 	if c.req.Name != "" {
 		p.Name = c.req.Name
 	}

@@ -51,12 +51,12 @@ func (c *connection) chooseWay(ctx context.Context) error {
 			may = append(may, p)
 		}
 	}
-	c.via = c.req.Via
+	c.via, c.site = c.req.Via, c.req.Site
 	switch {
 	case len(may) == 1 && c.via == "":
-		c.via, c.req.Site = may[0].Via, may[0].Site
-	case len(may) == 1 && c.via == ipc.ViaWebsite && c.req.Site == "":
-		c.req.Site = may[0].Site
+		c.via, c.site = may[0].Via, may[0].Site
+	case len(may) == 1 && c.via == ipc.ViaWebsite && c.site == "":
+		c.site = may[0].Site
 	case c.via == "":
 		c.via = ipc.ViaRegistry
 	}
@@ -69,7 +69,7 @@ func (c *connection) chooseWay(ctx context.Context) error {
 // settleWay is chooseWay's second look, when npm has told whose account it is.
 func (c *connection) settleWay(ctx context.Context, p store.Passcard) error {
 	if c.req.Via == "" && p.ID != "" {
-		c.via, c.req.Site = p.Via, p.Site
+		c.via, c.site = p.Via, p.Site
 	}
 	if c.via == ipc.ViaWebsite && p.Terms.IsZero() && c.agreed.IsZero() {
 		return c.agree(ctx)
@@ -100,7 +100,7 @@ func (c *connection) agree(ctx context.Context) error {
 
 // signInAtSite has the person sign in on npm's own page, in a window.
 func (c *connection) signInAtSite(ctx context.Context, cfg npm.Config, draft *draftKeeper, who presence) (username string, err error) {
-	site := siteOf(store.Passcard{Registry: c.req.Registry, Site: c.req.Site})
+	site := siteOf(store.Passcard{Registry: c.req.Registry, Site: c.site})
 	w := &npm.SignInWindow{Window: *c.d.window(c.display, draft, who.gone, who.tell), Site: site}
 	username, err = w.SignIn(ctx)
 	if err == nil && username == "" { // npm's addresses have not told it
@@ -117,7 +117,7 @@ func (c *connection) signInAtSite(ctx context.Context, cfg npm.Config, draft *dr
 // signInBySite signs in on npm's pages with what is known or asked. The session
 // is in draft when it has returned.
 func (c *connection) signInBySite(ctx context.Context, cfg npm.Config, draft *draftKeeper, who presence) (username string, err error) {
-	w, err := c.d.website(cfg, c.req.Site, draft, who)
+	w, err := c.d.website(cfg, c.site, draft, who)
 	if err != nil {
 		return "", err
 	}
