@@ -33,8 +33,13 @@ func Backup(ctx context.Context, dir, file string, replace bool) error {
 	if err := errors.Join(PrepareDir(dir), checkFiles(path)); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(file); err == nil && !replace {
-		return withHint(fmt.Errorf("%s: %w", file, fs.ErrExist), "name another file, or replace it: --force")
+	if there, err := os.Lstat(file); err == nil {
+		switch {
+		case ofDatabase(path, there):
+			return withHint(fmt.Errorf("%s is the state itself", file), "name another file")
+		case !replace:
+			return withHint(fmt.Errorf("%s: %w", file, fs.ErrExist), "name another file, or replace it: --force")
+		}
 	}
 	// The copy is made where nobody sees it, in a directory of the same disk.
 	scratch, err := os.MkdirTemp(filepath.Dir(file), ".rotd-backup-") // 0700
@@ -63,6 +68,17 @@ func Backup(ctx context.Context, dir, file string, replace bool) error {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	return nil
+}
+
+// ofDatabase tells whether a file is the database at path, or one beside it that
+// SQLite has.
+func ofDatabase(path string, file fs.FileInfo) bool {
+	for _, suffix := range append([]string{"", "-shm"}, sidecars...) {
+		if own, err := os.Lstat(path + suffix); err == nil && os.SameFile(own, file) {
+			return true
+		}
+	}
+	return false
 }
 
 // stateIn is an error where dir has no state.

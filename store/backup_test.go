@@ -52,6 +52,23 @@ func TestBackupOfAStateThatIsOpen(t *testing.T) {
 	}
 }
 
+func TestBackupIsNotWrittenOverTheState(t *testing.T) {
+	st, s, _ := backedUp(t)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		file := filepath.Join(st.dir, "..", filepath.Base(st.dir), databaseName+suffix)
+		was := must[fs.FileInfo](t)(os.Stat(file))
+		if err := Backup(t.Context(), st.dir, file, true); err == nil || HintOf(err) == "" {
+			t.Errorf("Backup to %s: %v (hint %q)", file, err, HintOf(err))
+		}
+		if !os.SameFile(was, must[fs.FileInfo](t)(os.Stat(file))) {
+			t.Errorf("%s was replaced", file)
+		}
+	}
+	if got := valueOf(t, s, "ci"); got != "npm_first_EXAMPLE" {
+		t.Errorf("the state serves %q", got)
+	}
+}
+
 func TestBackupIsNotWrittenOverAnother(t *testing.T) {
 	st, _, file := backedUp(t)
 	before := readFile(t, file)

@@ -2,11 +2,15 @@ package socket
 
 import (
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"rotd/ipc/private"
 )
 
 // IsAt reports whether f is a Unix socket at path.
@@ -17,10 +21,11 @@ func IsAt(f *os.File, path string) bool {
 }
 
 // Inherit listens on a socket that a service manager has made, and takes f over.
-// It must be the stream socket that listens at path, and nothing else. Whoever
-// made it looks after its directory and its removal, and keeps a second rotd from
-// it: there is no lock file. Its mode is the maker's, too, unless gid is a group
-// that may connect.
+// It must be the stream socket that listens at path, and nothing else, in a
+// directory that nobody else can change. Whoever made it looks after its removal,
+// and keeps a second rotd from it: there is no lock file. Its mode is the maker's,
+// too, unless gid is a group that may connect. Then its directory is that
+// group's as well, where it holds nothing but sockets.
 func Inherit(f *os.File, path string, gid int) (*Listener, error) {
 	defer f.Close()
 	if !IsAt(f, path) {
@@ -31,15 +36,26 @@ func Inherit(f *os.File, path string, gid int) (*Listener, error) {
 			return nil, fmt.Errorf("listen on %s: the socket handed over does not listen", path)
 		}
 	}
+	dir := filepath.Dir(path)
+	if err := private.Dir("the socket's directory", dir, private.Listed); err != nil {
+		return nil, err
+	}
 	if err := openTo(path, gid, 0o660); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
-	if err := openTo(filepath.Dir(path), gid, 0o750); err != nil {
-		return nil, fmt.Errorf("the socket's directory: %w", err)
+	if onlySockets(dir) {
+		if err := openTo(dir, gid, 0o750); err != nil {
+			return nil, fmt.Errorf("the socket's directory: %w", err)
+		}
 	}
 	ln, err := net.FileListener(f)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
 	return &Listener{sock: ln.(*net.UnixListener), peer: peerOf}, nil
+}
+
+func onlySockets(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Type() != fs.ModeSocket })
 }

@@ -89,3 +89,46 @@ func TestAnotherSocketIsNotInherited(t *testing.T) {
 		}
 	}
 }
+
+// A group gets at the socket by way of its directory, and at nothing else that
+// may be there.
+func TestAnInheritedSocketOfAGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		beside string
+		want   os.FileMode
+	}{
+		"alone":                {"", 0o750},
+		"beside other things":  {"letter", 0o700},
+		"others may change it": {"", 0},
+	} {
+		dir := socketDir(t)
+		path := filepath.Join(dir, "s")
+		if c.beside != "" {
+			if err := os.WriteFile(filepath.Join(dir, c.beside), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.want == 0 {
+			if err := os.Chmod(dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ln, err := Inherit(handedOver(t, path), path, os.Getgid())
+		if c.want == 0 {
+			if err == nil {
+				_ = ln.Close()
+				t.Errorf("%s: it was taken", name)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		for path, want := range map[string]os.FileMode{dir: c.want, path: 0o660} {
+			if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != want {
+				t.Errorf("%s: %v, %v, want mode %04o", name, fi.Mode(), err, want)
+			}
+		}
+	}
+}
