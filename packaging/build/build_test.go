@@ -149,10 +149,17 @@ func useDeb(t *testing.T, dir, deb string) {
 		t.Errorf("after an upgrade the process is %s, and was %s", again, pid)
 	}
 
+	// A rotd that does not start is no reason for dpkg to stop half way.
+	m.Sh("echo log-level = loud >/etc/rotd/rotd.conf")
+	m.Run("dpkg", "-i", "/mnt/"+deb)
+	if out := m.Run("dpkg-query", "-W", "-f", "${Status}", "rotd"); out != "install ok installed" {
+		t.Errorf("the package is %s", out)
+	}
+
 	m.Run("dpkg", "-r", "rotd")
 	m.Sh("! systemctl is-active -q rotd.service && ! systemctl is-active -q rotd.socket && ! [ -e /usr/bin/rotd ] && [ -e /var/lib/rotd/rotd.db ]")
 	m.Run("dpkg", "--purge", "rotd")
-	m.Sh("! [ -e /var/lib/rotd ] && ! [ -e /run/rotd ] && ! dpkg -s rotd 2>/dev/null")
+	m.Sh("! [ -e /var/lib/rotd ] && ! [ -e /run/rotd ] && ! [ -e /etc/rotd ] && ! dpkg -s rotd 2>/dev/null")
 	if out := m.Run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "rotd*"); out != "" {
 		t.Errorf("left over: %s", out)
 	}

@@ -4,6 +4,8 @@
 set -e
 if [ "$1" = purge ]; then
   rm -rf /var/lib/rotd /run/rotd
+  rm -f /etc/rotd/rotd.conf
+  rmdir /etc/rotd 2>/dev/null || true # somebody else's is in it
 fi
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload

@@ -4,7 +4,9 @@ set -e
 case "$1" in
 remove | 0)
   if [ -d /run/systemd/system ]; then
-    systemctl disable --now rotd.service rotd.socket rotd-credential.socket
+    units='rotd.service rotd.socket rotd-credential.socket'
+    systemctl disable --now $units || true
+    systemctl reset-failed $units 2>/dev/null || true
   fi
   ;;
 esac
