@@ -65,8 +65,8 @@ Examples:
   rotd restore rotd.backup --key file:$HOME/.rotd.key
 
 Flags:
-  --key WHERE    the master key that the backup is sealed with (default: keyring;
-                 as rotd run)
+  --key WHERE    the master key that the backup is sealed with
+                 (default: keyring; as rotd run)
   --state-dir D  where the database is, or will be (default: as rotd run)
 `,
 }

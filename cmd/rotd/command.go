@@ -48,11 +48,11 @@ runs, too.
 const examples = `rotd keeps npm tokens that rotate, behind references that do not.
 
 Examples:
-  rotd install && rotd start                a service of yours, whenever you log in
+  rotd install && rotd start               a service of yours
   sudo rotd install --system --key file:/var/lib/rotd/master.key
-  rotd run                                  serve, with the key in the OS keyring
-  rotd run --key file:$HOME/.rotd.key       a machine without a keyring
-  rotd run --state-dir D --socket D/s       a second one, for trying things out
+  rotd run                                 serve, with the key in the OS keyring
+  rotd run --key file:$HOME/.rotd.key      a machine without a keyring
+  rotd run --state-dir D --socket D/s      a second one, for trying things out
 
 Commands:
 `

@@ -21,9 +21,9 @@ what has changed, and restarts the service if that runs.
 
 Examples:
   rotd install && rotd start
-  rotd install --linger --key file:$HOME/.rotd.key      a machine without a desktop
+  rotd install --linger --key file:$HOME/.rotd.key   a machine without a desktop
   sudo rotd install --system --key file:/var/lib/rotd/master.key
-  rotd install --print                                  only show the files
+  rotd install --print                               only show the files
 
 Flags:
   --system    a service of the machine, with a user of its own: rotd. Members
@@ -31,8 +31,8 @@ Flags:
   --linger    your services start at boot, and outlive your logout
   --print     print the files, and change nothing
 
-All flags of rotd run can be given, and the service runs with them: rotd help run.
-Where its key is, a service of the machine must be told: it has no keyring.
+All flags of rotd run can be given, and the service runs with them: rotd help
+run. Where its key is, a service of the machine must be told: it has no keyring.
 `,
 }
 

@@ -45,7 +45,8 @@ Flags:
                         grant REF --unit lets read something (default:
                         /run/rotd/credential.sock with /run/rotd/rotd.sock,
                         else none)
-  --key WHERE           the master key that seals every secret (default: keyring)
+  --key WHERE           the master key that seals every secret
+                        (default: keyring)
                           keyring          the OS keyring, unlocked
                           file:PATH        a file of mode 0600, made if absent
                           credential:NAME  a systemd credential of this service

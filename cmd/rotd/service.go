@@ -31,8 +31,8 @@ var stopCommand = command{
 	help: `Usage: rotd stop [--system]
 
 Stops the service, as soon as what it is doing has reached a step that it can be
-taken up from. Under systemd the next rot get starts it again, through its socket;
-to have it stay away: rotd uninstall.
+taken up from. Under systemd the next rot get starts it again, through its
+socket; to have it stay away: rotd uninstall.
 ` + systemFlag,
 	run: func(ctx context.Context, c *call, args []string) error {
 		return c.control(ctx, args, "✔ stopped", (*service.Control).Stop)
@@ -86,7 +86,7 @@ that a later rotd install goes on where this one was.
 
 Examples:
   rotd uninstall
-  rot remove rot://pas_… && rotd uninstall --purge      nothing is left, at npm neither
+  rot remove rot://pas_… && rotd uninstall --purge   nothing is left, at npm too
 ` + systemFlag + `  --purge     remove the state, too: accounts, ROTs and the log. Tokens that
               npm still takes live on until they expire; rot remove revokes
               them. A key in the keyring, or in another directory, stays
