@@ -317,6 +317,8 @@ func TestPassEscalations(t *testing.T) {
 		"password and key, in place":    {sandbox.Config{SecurityKey: true}, `{"escalation":["password","webauthn"],"escalate_in_place":true}`},
 		"banner, new manifest, no csrf": {sandbox.Config{TOTPSecret: adaTOTP}, `{"alert_banner":true,"csrf_rotates":true,"csrf_readable":true,"cookie_persistent":true,"cookie_secure":true}`},
 		"cooldown":                      {sandbox.Config{TOTPSecret: adaTOTP}, `{"cooldown":true}`},
+		"key, with the box":             {sandbox.Config{SecurityKey: true}, `{"cooldown":true}`},
+		"password, key, with the box":   {sandbox.Config{SecurityKey: true}, `{"escalation":["password","webauthn"],"cooldown":true}`},
 		"login escalates":               {sandbox.Config{TOTPSecret: adaTOTP}, `{"login_cli_escalates":"always"}`},
 		"errors with status 401":        {sandbox.Config{TOTPSecret: adaTOTP}, `{"page_error_status":401}`},
 	} {
