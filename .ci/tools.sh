@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need and this machine lacks.
 #   .ci/tools.sh demo    Chromium and a pinned npm client
-#   .ci/tools.sh test    those, a keyring, etcd, a display, and staticcheck
+#   .ci/tools.sh test    those, a keyring, etcd, a display, systemd, and staticcheck
 #   .ci/tools.sh package nfpm alone
 # System packages come from Debian, by root or sudo; everything else goes to
 # .tools in this checkout. Where that cannot be done it names what to install.

@@ -9,9 +9,9 @@
 // socket units, looks for a user's in one place only, and leaves half a file
 // where a disk is full.
 //
-// From inside (rotd run) it is Inherited, the socket that systemd made; Notify,
-// which tells systemd when rotd is ready, what it is at and that it lives; and
-// Log, which gives the journal its priorities.
+// From inside (rotd run) it is Sockets, which systemd has made; Notify, which
+// tells systemd when rotd is ready, what it is at and that it lives; and
+// NewJournalHandler, which gives the journal its priorities.
 //
 // On macOS the property lists are checked for what they say, and never yet by
 // running there.

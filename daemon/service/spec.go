@@ -3,10 +3,11 @@ package service
 import (
 	"bytes"
 	"encoding/xml"
-	"fmt"
+	"errors"
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -157,13 +158,13 @@ func (s Spec) check() error {
 	if strings.ContainsAny(s.Program, `"'\`) {
 		return &Error{message: "systemd runs no program with a quotation mark or a backslash in its path: " + s.Program, hint: "put it elsewhere"}
 	}
-	for _, f := range append(s.Flags, s.Writable...) {
+	for _, f := range slices.Concat(s.Flags, s.Writable) {
 		if err := checkText("the flag", f); err != nil {
 			return err
 		}
 	}
 	if s.System && s.Socket == "" {
-		return fmt.Errorf("the system's service has no socket")
+		return errors.New("the system's service has no socket")
 	}
 	return nil
 }
@@ -173,6 +174,9 @@ func (s Spec) Launchd() (File, error) {
 	args := []string{s.Program, "run", "--state-dir", s.StateDir}
 	if s.Socket != "" {
 		args = append(args, "--socket", s.Socket)
+	}
+	if s.Group != "" {
+		args = append(args, "--socket-group", s.Group)
 	}
 	f := File{Path: filepath.Join(s.Home, "Library", "LaunchAgents", label+".plist")}
 	log := filepath.Join(s.Home, "Library", "Logs", "rotd.log")
