@@ -9,7 +9,7 @@ import (
 
 var importCommand = command{
 	name: "import",
-	line: "unpack one",
+	line: "unpack a passcard that another machine has packed",
 	run:  runImport,
 	help: `rot import ada.age
 rot import ada.age --identity ~/.config/age/key.txt

@@ -43,7 +43,7 @@ rotation token: it stays the same, its value changes.
 commands:
 `)
 	for _, cmd := range all {
-		fmt.Fprintf(&b, "  %-12s %s\n", cmd.name, cmd.line)
+		fmt.Fprintf(&b, "  %-14s %s\n", cmd.name, cmd.line)
 	}
 	b.WriteString(`
 flags of every command:

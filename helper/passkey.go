@@ -8,7 +8,7 @@ import (
 
 var passkeyAdd = command{
 	name: "passkey add",
-	line: "add a software security key, which passes npm's check by itself",
+	line: "add a software security key, which passes npm's checks",
 	run:  runPasskeyAdd,
 	help: `rot passkey add rot://pas_1234
 rot passkey add rot://pas_1234 --replace
@@ -57,7 +57,7 @@ func runPasskeyAdd(ctx context.Context, c *call, args []string) error {
 
 var passkeyRemove = command{
 	name: "passkey remove",
-	line: "forget it",
+	line: "forget that key",
 	run:  runPasskeyRemove,
 	help: `rot passkey remove rot://pas_1234
 

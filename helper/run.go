@@ -155,6 +155,9 @@ func (c *call) find(args []string) (command, []string, error) {
 		}
 		return command{}, nil, usage("connect to what? npm is all there is", "rot connect npm")
 	}
+	if args[0] == "passkey" {
+		return command{}, nil, usage("passkey what? add or remove", "rot passkey add --help")
+	}
 	return command{}, nil, usage(fmt.Sprintf("there is no command %q", args[0]), "rot help lists them")
 }
 

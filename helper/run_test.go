@@ -105,6 +105,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"frobnicate"}, `there is no command "frobnicate"`},
 		{[]string{"connect"}, "connect to what"},
 		{[]string{"connect", "github"}, "connect to what"},
+		{[]string{"passkey"}, "passkey what"},
+		{[]string{"help", "passkey"}, "passkey what"},
 		{[]string{"get"}, "get: it is not said which reference"},
 		{[]string{"get", "a", "b"}, `here is "b" too`},
 		{[]string{"get", "rot://"}, "the reference is empty"},
