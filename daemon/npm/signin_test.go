@@ -579,6 +579,46 @@ func TestPassUnknownWordsFailClosed(t *testing.T) {
 	checkReport(t, v.site.ReportDir)
 }
 
+// Neither ids nor classes matter on any of the pages that a check may show, and
+// words do on each: with others nothing is entered.
+func TestPassDistortedPages(t *testing.T) {
+	for name, cfg := range map[string]sandbox.Config{"code": {TOTPSecret: adaTOTP}, "key": {SecurityKey: true}, "mail": {NoFactor: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVisitor(t, cfg)
+			switch name {
+			case "code":
+				v.totpOf(adaTOTP)
+			case "key":
+				v.passkey()
+			case "mail":
+				v.c.Ask = func(context.Context, string, string) (secret.Text, error) {
+					box := v.npm.Mailbox()
+					return secret.New(box[len(box)-1].Code), nil
+				}
+			}
+			v.switches(`{"renamed_ids":true,"escalation":["password"]}`)
+			session := v.signIn()
+			if cfg.NoFactor { // to the registry it owes nothing but its password
+				v.switches(`{"changed_words":true}`)
+				page, _ := v.login()
+				v.fails(page, ErrPage, "expected")
+				return
+			}
+			v.escalate(session)
+			for _, check := range []string{`["password"]`, `[]`} {
+				v.switches(`{"changed_words":true,"escalation":` + check + `}`)
+				page, result := v.escalation(session)
+				before := v.posts("/escalate")
+				v.fails(page, ErrPage, "expected")
+				if v.posts("/escalate") != before || result() != "" {
+					t.Errorf("%s: something was entered", check)
+				}
+			}
+		})
+	}
+}
+
 func TestPassUnknownPage(t *testing.T) {
 	v := newVisitor(t, sandbox.Config{TOTPSecret: adaTOTP}, rewrite(func(path, page string) string {
 		if path == "/login/otp" {

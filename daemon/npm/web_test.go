@@ -2,7 +2,9 @@ package npm
 
 import (
 	"fmt"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,13 +148,48 @@ func TestWebChangedWords(t *testing.T) {
 	t.Parallel()
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
 	web := w.web(knowing(knowingPassword, knowingTOTP))
+	unread := func(err error, says string) {
+		t.Helper()
+		if e := w.fails(err, ErrPage); !strings.Contains(e.Message, says) || !strings.Contains(e.Hint, "page-") {
+			t.Errorf("%s: %s", e.Message, e.Hint)
+		}
+		for _, r := range w.box.Requests() {
+			if r.Method == http.MethodPost && !r.Time.Before(w.clock.now()) {
+				t.Errorf("%s was posted to a page that is not known", r.Path)
+			}
+		}
+	}
+	changed := func(switches string) {
+		w.clock.sleep(t.Context(), time.Minute)
+		w.set(`{"changed_words": false, "settings_escalation": "never"}`)
+		w.set(switches)
+	}
+	changed(`{"changed_words": true}`)
+	unread(web.SignIn(t.Context()), "expected")
+	changed(`{}`)
 	w.must(web.SignIn(t.Context()))
-	w.set(`{"changed_words": true}`)
+	changed(`{"changed_words": true}`)
 	_, err := web.Create(t.Context(), "token", publish)
 	w.notCreated(err, true)
-	if e := w.fails(err, ErrPage); !strings.Contains(e.Message, "expected npm's form for a new token") || !strings.Contains(e.Hint, "page-") {
-		t.Errorf("%s: %s", e.Message, e.Hint)
-	}
+	unread(err, "expected npm's form for a new token")
 	_, err = web.List(t.Context())
-	w.fails(err, ErrPage)
+	unread(err, "expected")
+	changed(`{"changed_words": true, "settings_escalation": "on-open", "settings_escalation_life": 0}`)
+	_, err = web.Create(t.Context(), "token", publish)
+	w.notCreated(err, true)
+	unread(err, "expected")
+}
+
+// On the website a code counts once: the second check waits for the next.
+func TestWebCodesThatCountOnce(t *testing.T) {
+	t.Parallel()
+	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
+	w.set(`{"refuse_reused_site_totp": true, "settings_escalation": "on-submit", "settings_escalation_life": 0}`)
+	web := w.web(knowing(knowingPassword, knowingTOTP))
+	w.must(web.SignIn(t.Context()))
+	w.rotation(web, "token", publish) // a check for the token, and one for its deletion
+	waits := w.clock.waits()
+	if n := len(slices.DeleteFunc(waits, func(d time.Duration) bool { return d < time.Second || d > 31*time.Second })); n < 2 {
+		t.Errorf("waited %v", w.clock.waits())
+	}
 }
