@@ -3,6 +3,9 @@ package browser
 import (
 	"context"
 	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chromedp/cdproto/target"
@@ -15,7 +18,11 @@ const windowTick = 250 * time.Millisecond
 // attached to its pages, save by Attach: over the pipe only the browser itself
 // is asked, for its cookies and for the list of its tabs, and what is typed
 // never passes through us. It ends like a Browser, by Close.
-type Window struct{ b *Browser }
+type Window struct {
+	b      *Browser
+	ours   atomic.Int32 // tabs that Attach has not let go of
+	driven atomic.Bool
+}
 
 // OpenWindow opens an empty window on the display that c names. The errors are
 // Start's.
@@ -28,7 +35,7 @@ func OpenWindow(ctx context.Context, c Config) (*Window, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Window{b}, nil
+	return &Window{b: b}, nil
 }
 
 // SetCookies is Browser.SetCookies; call it before Show.
@@ -61,6 +68,9 @@ func (w *Window) Watch(ctx context.Context, enough func([]Tab) bool) (seen bool,
 	defer tick.Stop()
 	for {
 		infos, err := w.tabs(ctx)
+		if w.ours.Load() == 0 && slices.ContainsFunc(infos, func(t *target.Info) bool { return t.Attached }) {
+			w.driven.Store(true)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return false, ctx.Err()
@@ -76,6 +86,10 @@ func (w *Window) Watch(ctx context.Context, enough func([]Tab) bool) (seen bool,
 		}
 	}
 }
+
+// Driven reports whether Wait or Watch has seen something attached to a tab,
+// beside Attach: what drives or inspects a page sees what is typed there.
+func (w *Window) Driven() bool { return w.driven.Load() }
 
 // Tab is what the browser says of a tab of a window.
 type Tab struct {
@@ -115,7 +129,8 @@ func (w *Window) Attach(ctx context.Context, t Tab) (_ *Page, letGo func(), err 
 		p.die()
 		return nil, nil, err
 	}
-	return p, func() { p.die(); p.letGo() }, nil
+	w.ours.Add(1)
+	return p, sync.OnceFunc(func() { p.die(); p.letGo(); w.ours.Add(-1) }), nil
 }
 
 // tabs lists them without attaching to any.

@@ -98,6 +98,37 @@ func TestAWindowIsAPersons(t *testing.T) {
 	}
 }
 
+// Whatever is attached to a page while a person uses it is noticed.
+func TestADrivenWindow(t *testing.T) {
+	ctx, w := openWindow(t, xvfb.Start(t))
+	if err := w.Show(ctx, site(t, "alone")); err != nil {
+		t.Fatal(err)
+	}
+	looks := func(n int) func([]Tab) bool { return func([]Tab) bool { n--; return n < 0 } }
+	var tab Tab
+	if _, err := w.Watch(ctx, func(tabs []Tab) bool { tab = tabs[0]; return tab.Title == "A page" }); err != nil {
+		t.Fatal(err)
+	}
+	_, letGo, err := w.Attach(ctx, tab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Watch(ctx, looks(2)); err != nil {
+		t.Fatal(err)
+	}
+	letGo()
+	if _, err := w.Watch(ctx, looks(2)); err != nil || w.Driven() {
+		t.Fatalf("by Attach alone it is driven: %v, %v", w.Driven(), err)
+	}
+	_, err = cdp.Call(ctx, w.b.chromium(), target.AttachToTarget, target.AttachToTargetParams{TargetID: target.ID(tab.ID)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Watch(ctx, looks(2)); err != nil || !w.Driven() {
+		t.Errorf("attached to, it is not driven: %v", err)
+	}
+}
+
 func TestAWindowIsClosed(t *testing.T) {
 	d := xvfb.Start(t)
 	for name, closeIt := range map[string]func(ctx context.Context, w *Window){

@@ -48,6 +48,7 @@ func atKeySite(t *testing.T) *keySite {
 		Browser: browser.Config{NoSandbox: os.Geteuid() == 0, Dir: t.TempDir(), Display: s.Env()},
 		Keep:    s.keep, Log: s.config.Log, Tell: s.config.Progress,
 	}
+	s.alone()
 	return s
 }
 

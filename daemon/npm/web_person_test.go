@@ -3,6 +3,7 @@ package npm
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ func TestWebInAWindow(t *testing.T) {
 	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
 	d.set(`{"settings_escalation": "on-submit", "settings_escalation_life": 0}`)
 	var windows atomic.Int32
-	web := d.web(func(c *WebConfig) {
+	d.alone()
+	web := d.web(patient, func(c *WebConfig) {
 		c.Display = d.Env()
 		c.Progress = func(name, _ string) {
 			if name == "window" {
@@ -76,10 +78,16 @@ func TestWebInAWindowNotPassed(t *testing.T) {
 			}
 		})
 		d.fails(err, ErrNeedsPerson)
-		if how == "closed" && !errors.Is(err, errClosed) {
-			t.Error(err)
+		says := map[string]string{"closed": "the window was closed before the check was passed", "late": "nobody passed the check within 1s",
+			"gone": "the command that asked for it was ended"}[how]
+		if !strings.HasSuffix(err.Error(), ": "+says+"; nothing was changed") || how == "closed" && !errors.Is(err, errClosed) {
+			t.Errorf("%s: %v", how, err)
 		}
 		d.must(web.Close(context.Background()))
+		d.Gone("npm")
+		if kept := d.keep[store.KindCookies].Reveal(); strings.Contains(kept, "wub") {
+			t.Errorf("%s: a session was kept that nobody finished", how)
+		}
 	}
 }
 

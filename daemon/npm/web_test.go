@@ -41,6 +41,9 @@ func (w *world) web(change ...func(*WebConfig)) *Web {
 	return web
 }
 
+// patient is for pages that are all known: a busy machine may take its time.
+func patient(c *WebConfig) { c.patience = 20 * time.Second }
+
 // knowing gives a Web what an Account may know.
 func knowing(what ...func(*Config)) func(*WebConfig) {
 	return func(c *WebConfig) {
@@ -89,7 +92,7 @@ func TestWebShapes(t *testing.T) {
 	w.box.AddPackage("@acme/one", false)
 	w.box.AddPackage("@tools/two", false)
 	w.set(`{"token_details_more": true}`)
-	web := w.web(knowing(knowingPassword, knowingTOTP))
+	web := w.web(knowing(knowingPassword, knowingTOTP), patient)
 	shapes := []store.Shape{
 		publish,
 		{PackagesAll: true, Permission: ipc.PermissionRead, ExpiresDays: 365},
@@ -112,7 +115,7 @@ func TestWebShapes(t *testing.T) {
 func TestWebEscalations(t *testing.T) {
 	t.Parallel()
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
-	web := w.web(knowing(knowingPassword, knowingTOTP))
+	web := w.web(knowing(knowingPassword, knowingTOTP), patient)
 	for i, switches := range []string{
 		`{"settings_escalation": "on-open", "settings_escalation_life": 0}`,
 		`{"settings_escalation": "on-submit", "settings_escalation_life": 0, "settings_held_post": "lost"}`,
@@ -130,7 +133,7 @@ func TestWebDistorted(t *testing.T) {
 	t.Parallel()
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
 	w.set(`{"renamed_ids": true, "renamed_names": true}`)
-	web := w.web(knowing(knowingPassword, knowingTOTP))
+	web := w.web(knowing(knowingPassword, knowingTOTP), patient)
 	for i, switches := range []string{
 		`{"form_generation": 1, "orgs_picker": "menu", "bypass_box": "label", "delete_how": "selected", "delete_confirm": "dialog", "new_token_markup": "input"}`,
 		`{"form_generation": 2, "moved_submit": true, "alert_banner": true, "notification": true, "manifest_every": 2, "delete_how": "each", "delete_row_label": "named"}`,
@@ -185,7 +188,7 @@ func TestWebCodesThatCountOnce(t *testing.T) {
 	t.Parallel()
 	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
 	w.set(`{"refuse_reused_site_totp": true, "settings_escalation": "on-submit", "settings_escalation_life": 0}`)
-	web := w.web(knowing(knowingPassword, knowingTOTP))
+	web := w.web(knowing(knowingPassword, knowingTOTP), patient)
 	w.must(web.SignIn(t.Context()))
 	w.rotation(web, "token", publish) // a check for the token, and one for its deletion
 	waits := w.clock.waits()

@@ -31,6 +31,9 @@ type Window struct {
 
 var _ Pages = (*Window)(nil)
 
+// driven is logged where a person was not alone with npm's page.
+const driven = "something else was attached to the page of the window, and could see what was typed"
+
 var (
 	// errPassed ends the context of a page whose outcome has come.
 	errPassed = errors.New("the page was passed")
@@ -90,6 +93,9 @@ func (w *Window) open(ctx context.Context, e errand, url string, watch func(cont
 		w.Tell("window", e.told)
 	}
 	err = w.wait(ctx, e, func(ctx context.Context) (bool, error) { return watch(ctx, win) })
+	if win.Driven() {
+		log.Warn(driven)
+	}
 	if err == nil || errors.Is(context.Cause(ctx), errPassed) {
 		tidy, cancel := context.WithTimeout(life, tidyTime)
 		defer cancel()

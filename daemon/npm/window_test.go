@@ -30,15 +30,26 @@ func atDesk(t *testing.T) *desk {
 	d.window = &Window{
 		Browser: browser.Config{NoSandbox: os.Geteuid() == 0, Dir: t.TempDir(), Display: d.Env()},
 		Keep:    d.keep,
+		Log:     d.config.Log,
 		Tell:    func(string, string) { d.opened++ },
 	}
 	d.config.Pages = d.window
 	// Polls follow the wall clock: a person is waited for.
 	d.config.Sleep = func(ctx context.Context, _ time.Duration) error { return sleep(ctx, 100*time.Millisecond) }
+	d.alone()
 	return d
 }
 
-// during runs what the daemon does while hands does what the person does.
+// alone fails the test, at its end, if anything was attached to a page that the
+// person had before him.
+func (w *world) alone() {
+	w.t.Cleanup(func() {
+		if strings.Contains(w.text(), driven) {
+			w.t.Error(driven)
+		}
+	})
+}
+
 // during runs what the daemon does while hands does what the person does.
 func (d *desk) during(daemon func() error, hands func()) error {
 	done := make(chan error, 1)

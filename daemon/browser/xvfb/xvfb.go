@@ -114,7 +114,7 @@ type Page struct {
 // before a page is ready is lost, and typed again.
 func (d *Display) Enter(done func() bool, pages ...Page) {
 	d.t.Helper()
-	for deadline := time.Now().Add(2 * patience); !done(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * patience); !done(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("the pages come to no end; there are %q", d.titles())
 		}
@@ -122,7 +122,7 @@ func (d *Display) Enter(done func() bool, pages ...Page) {
 			if ids := d.Windows(p.Title); len(ids) > 0 && d.command("windowfocus", ids[0]).Run() == nil {
 				d.Key("ctrl+a")
 				d.Type(p.Text())
-				d.leaves(p.Title, 2*time.Second)
+				d.leaves(p.Title, 5*time.Second) // what is typed too late meets the page behind it
 			}
 		}
 	}
