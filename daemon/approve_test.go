@@ -243,6 +243,9 @@ func atWindow(r *rig, d *xvfb.Display, path string, in any) (*ipc.Result, *ipc.E
 		xvfb.Page{Title: "Sign In", Text: func() string { return user + "\t" + password + "\n" }},
 		xvfb.Page{Title: "Enter a One-time", Text: func() string { return r.code() + "\n" }})
 	o := <-done
+	if strings.Contains(r.log.String(), "something else was attached") {
+		r.t.Error("the person was not alone with npm's page")
+	}
 	return o.res, o.werr
 }
 
