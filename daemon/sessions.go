@@ -131,7 +131,7 @@ func (w *websiteAccount) check(ctx context.Context) error {
 	if at := checkAt(w.passcard, now); w.seen || at.IsZero() || now.Before(at) {
 		return nil
 	}
-	err := w.Check(ctx)
+	err := w.website.Check(ctx) // what it says is not the last word
 	if errors.Is(err, npm.ErrNeedsSignIn) {
 		if err = w.SignIn(ctx); err != nil && forPerson(toWire(err).Code) {
 			w.trouble = toWire(err)

@@ -250,6 +250,35 @@ func TestApproveOnlySignsIn(t *testing.T) {
 	}
 }
 
+// A sign-in that would come too soon is put off, and nobody is alarmed: what is
+// remembered will do at the next look.
+func TestARenewalIsPutOff(t *testing.T) {
+	r, s, passcard, rots := firstAtSite(t, "one")
+	req := r.bySite()
+	req.Remember = []string{"password"}
+	if _, werr := r.stream(ipc.PathPasscards, req); werr != nil {
+		t.Fatal(werr)
+	}
+	before := s.signIns
+	s.end()
+	unlock, err := r.d.passcards.lock(t.Context(), passcard, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.advance(day + checkJitter)
+	if err := r.d.signIns.begin(r.url, user, r.clock(), true); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	r.await("the look", func() bool { r.looked(passcard); return s.count(&s.checks) == 1 })
+	r.looked(passcard)
+	if v := r.rot(rots[0]); v.State != ipc.StateOK || s.signIns != before || len(r.told.states()) != 0 {
+		t.Errorf("%s; %d sign-ins; told %q", v.State, s.signIns-before, r.told.states())
+	}
+	r.advance(day + checkJitter)
+	r.await("the renewal", func() bool { r.looked(passcard); return s.count(&s.signIns) == before+1 })
+}
+
 // What is remembered renews a session without anybody; what is remembered wrong
 // is tried once.
 func TestWhatIsRememberedRenewsASession(t *testing.T) {
