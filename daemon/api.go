@@ -52,7 +52,7 @@ var routes = []route{
 }
 
 func (d *Daemon) handler() http.Handler {
-	d.looking, d.visitors = make(turns, lookersAtOnce), make(turns, visitorsAtOnce)
+	d.looking, d.visitors = newTurns(lookersAtOnce), newTurns(visitorsAtOnce)
 	mux := http.NewServeMux()
 	for _, rt := range routes {
 		mux.HandleFunc(rt.method+" "+rt.path, d.guard(rt))
@@ -116,11 +116,11 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 func (d *Daemon) makeRoom(r *http.Request, rt route) (leave func(), err error) {
 	switch {
 	case takesLong(r):
-		return d.streams.begin(r)
+		return d.streams.add(r, streamsPerUID, "long requests running")
 	case rt.need == accessReader:
 		return func() {}, nil
 	}
-	return d.looking.take(r.Context())
+	return d.looking.take(r)
 }
 
 func (d *Daemon) failRequest(path string, out *reply, err error) {

@@ -31,6 +31,8 @@ const (
 	// visitorsAtOnce are others than the owner whose right to a value is looked
 	// up: whatever they do, half of the store is his.
 	visitorsAtOnce = 2
+	// waitingPerUID are requests that wait for others to be done.
+	waitingPerUID = 32
 	// maxBody bounds a request's body, in bytes; the largest honest one holds a
 	// passkey, where its route says nothing else. It has bodyTime to arrive.
 	maxBody  = 64 << 10
@@ -170,21 +172,21 @@ func (cs *conns) busy(h http.Handler) http.Handler {
 	})
 }
 
-// streams counts the long requests of each uid. The zero value counts.
-type streams struct {
+// counts are numbers of requests, by uid. The zero value counts.
+type counts struct {
 	mu sync.Mutex
 	of map[uint32]int
 }
 
-// begin counts one, until end is called.
-func (s *streams) begin(r *http.Request) (end func(), err error) {
+// add counts one of what, until done is called, and refuses one beyond most.
+func (s *counts) add(r *http.Request, most int, what string) (done func(), err error) {
 	p, _ := peerOf(r.Context())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.of[p.UID] >= streamsPerUID {
+	if s.of[p.UID] >= most {
 		return nil, &ipc.Error{
 			Code:    ipc.CodeBusy,
-			Message: fmt.Sprintf("uid %d has %d long requests running, and more are not taken", p.UID, streamsPerUID),
+			Message: fmt.Sprintf("uid %d has %d %s, and more are not taken", p.UID, most, what),
 			Hint:    "wait until some have ended, or end them",
 		}
 	}
@@ -201,16 +203,28 @@ func (s *streams) begin(r *http.Request) (end func(), err error) {
 	}, nil
 }
 
-// turns has one element for each request that looks.
-type turns chan struct{}
+// turns let so many requests in at a time, while some of each uid wait.
+// Those of callers who have left are among them, for all that is known: so more
+// than a few are not let in.
+type turns struct {
+	slots   chan struct{}
+	waiting counts
+}
+
+func newTurns(atOnce int) *turns { return &turns{slots: make(chan struct{}, atOnce)} }
 
 // take waits for a turn, until leave is called.
-func (t turns) take(ctx context.Context) (leave func(), err error) {
+func (t *turns) take(r *http.Request) (leave func(), err error) {
+	done, err := t.waiting.add(r, waitingPerUID, "requests waiting")
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	select {
-	case t <- struct{}{}:
-		return func() { <-t }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	case t.slots <- struct{}{}:
+		return func() { <-t.slots }, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
 	}
 }
 

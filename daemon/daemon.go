@@ -69,9 +69,9 @@ type Daemon struct {
 	passcards keyedLocks // one run a passcard
 	running   runningROTs
 	questions questions
-	streams   streams
-	looking   turns
-	visitors  turns
+	streams   counts
+	looking   *turns
+	visitors  *turns
 	settles   holds      // of what is unfinished
 	held      holds      // of rotations whose failure could not be written down
 	choosing  sync.Mutex // held while a rotation finds, or makes, its ROTs

@@ -46,7 +46,7 @@ func (d *Daemon) mayRead(r *http.Request, st *store.Store, path string) (reading
 		return reading{}, errors.New("a reader nobody knows") // admit has seen to that
 	}
 	if !isOwner(p) {
-		leave, err := d.visitors.take(r.Context())
+		leave, err := d.visitors.take(r)
 		if err != nil {
 			return reading{}, err
 		}
