@@ -17,6 +17,9 @@ import (
 var bin string
 
 func TestMain(m *testing.M) {
+	if socket := os.Getenv(siegeEnv); socket != "" {
+		os.Exit(lay(socket))
+	}
 	os.Exit(buildAndRun(m))
 }
 

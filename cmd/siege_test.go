@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,24 +74,55 @@ func besieged(tb testing.TB) (g *ground, rot string) {
 	}
 	g.restartDaemon()
 
+	// Another process, as the one that measures is not to be besieged.
+	siege := exec.Command(os.Args[0])
+	siege.Env = append(os.Environ(), siegeEnv+"="+g.client.Socket)
+	stdin, err := siege.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	stdout, err := siege.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := siege.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { stdin.Close(); _ = siege.Wait() })
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		tb.Fatalf("the siege does not begin: %q, %v", line, err)
+	}
+	return g, rot
+}
+
+// siegeEnv makes this test binary the besieger of the socket that it names.
+const siegeEnv = "ROTD_TEST_SIEGE"
+
+// lay besieges the socket until standard input ends.
+func lay(socket string) int {
+	idle := make([]net.Conn, siegeIdle)
+	for i := range idle {
+		var err error
+		if idle[i], err = net.Dial("unix", socket); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	tb.Cleanup(func() { cancel(); all.Wait() })
-	for range siegeIdle {
-		conn, err := net.Dial("unix", g.client.Socket)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { conn.Close() })
-	}
 	for i := range siegeHostile {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				harm(ctx, g.client.Socket, i)
+				harm(ctx, socket, i)
 			}
 		})
 	}
-	return g, rot
+	fmt.Println("laid")
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	cancel()
+	all.Wait()
+	runtime.KeepAlive(idle)
+	return 0
 }
 
 // harm is one connection of somebody who means no good.

@@ -28,6 +28,9 @@ type peerKey struct{}
 
 // withPeer puts the peer of a connection into the context of its requests.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if fair, ok := c.(*fairConn); ok {
+		c = fair.Conn
+	}
 	if p, ok := socket.PeerOf(c); ok {
 		return context.WithValue(ctx, peerKey{}, p)
 	}

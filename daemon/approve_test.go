@@ -93,7 +93,7 @@ func (r *rig) listen() *ipc.Client {
 		r.t.Fatal(err)
 	}
 	srv := r.d.server()
-	go func() { _ = srv.Serve(ln) }()
+	go func() { _ = srv.Serve(newFairListener(ln)) }()
 	r.t.Cleanup(func() { _ = srv.Close() })
 	return &ipc.Client{Socket: ln.Addr().String()}
 }

@@ -15,14 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rotd/ipc"
+	"rotd/ipc/socket"
 )
 
-// What rotd has for those who talk to it. Nobody is turned away for the
-// connections he has open: he loses those that have waited the longest without
-// a request, and nobody else does. So a new one is always heard.
+// What rotd has for those who talk to it. No process is turned away for the
+// connections it has open: it loses those that have waited the longest without
+// a request, and no other does. So a new one is always heard.
 const (
-	connsPerUID = 512
-	connsInAll  = 1024
+	connsPerProcess = 256
+	connsInAll      = 1024
 	// streamsPerUID are requests that may take long, as rotations do.
 	streamsPerUID = 128
 	// lookersAtOnce are requests that only look, and not for a value: whoever
@@ -45,10 +46,10 @@ type conns struct {
 
 	mu   sync.Mutex
 	open map[net.Conn]*conn
-	of   map[uint32]*connsOf
+	of   map[socket.Peer]*connsOf
 }
 
-// connsOf are those of one uid. The ones without a request wait, in front the
+// connsOf are those of one process. The ones without a request wait, in front the
 // one that has done so for the longest.
 type connsOf struct {
 	n       int
@@ -57,7 +58,7 @@ type connsOf struct {
 
 type conn struct {
 	net.Conn
-	uid  uint32
+	peer socket.Peer
 	wait *list.Element // nil during a request, and at the end
 }
 
@@ -65,7 +66,7 @@ type connKey struct{}
 
 // newConns leaves to the rest of the process half of the files it may open.
 func newConns() *conns {
-	cs := &conns{max: connsInAll, open: make(map[net.Conn]*conn), of: make(map[uint32]*connsOf)}
+	cs := &conns{max: connsInAll, open: make(map[net.Conn]*conn), of: make(map[socket.Peer]*connsOf)}
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
 		cs.max = int(min(uint64(cs.max), uint64(files.Cur)/2))
@@ -77,19 +78,19 @@ func newConns() *conns {
 func (cs *conns) enter(ctx context.Context, nc net.Conn) context.Context {
 	ctx = withPeer(ctx, nc)
 	p, _ := peerOf(ctx)
-	c := &conn{Conn: nc, uid: p.UID}
+	c := &conn{Conn: nc, peer: p}
 	cs.add(c)
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// add counts a connection, for which one of its uid's goes where that has too
-// many, or else one of whoever has the most.
+// add counts a connection, for which one of its process's goes where that
+// has too many, or else one of whoever has the most.
 func (cs *conns) add(c *conn) {
 	cs.mu.Lock()
-	us := cs.of[c.uid]
+	us := cs.of[c.peer]
 	if us == nil {
 		us = new(connsOf)
-		cs.of[c.uid] = us
+		cs.of[c.peer] = us
 	}
 	us.n++
 	cs.open[c.Conn] = c
@@ -106,7 +107,7 @@ func (cs *conns) add(c *conn) {
 
 // surplus removes the connection that has to go, if one has.
 func (cs *conns) surplus(us *connsOf) *conn {
-	if us.n <= connsPerUID {
+	if us.n <= connsPerProcess {
 		if len(cs.open) <= cs.max {
 			return nil
 		}
@@ -127,13 +128,13 @@ func (cs *conns) remove(c *conn) {
 		return
 	}
 	delete(cs.open, c.Conn)
-	us := cs.of[c.uid]
+	us := cs.of[c.peer]
 	if c.wait != nil {
 		us.waiting.Remove(c.wait)
 		c.wait = nil
 	}
 	if us.n--; us.n == 0 {
-		delete(cs.of, c.uid)
+		delete(cs.of, c.peer)
 	}
 }
 
@@ -158,14 +159,14 @@ func (cs *conns) busy(h http.Handler) http.Handler {
 			cs.mu.Unlock()
 			return
 		}
-		cs.of[c.uid].waiting.Remove(c.wait)
+		cs.of[c.peer].waiting.Remove(c.wait)
 		c.wait = nil
 		cs.mu.Unlock()
 		defer func() {
 			cs.mu.Lock()
 			defer cs.mu.Unlock()
 			if cs.open[c.Conn] == c {
-				c.wait = cs.of[c.uid].waiting.PushBack(c)
+				c.wait = cs.of[c.peer].waiting.PushBack(c)
 			}
 		}()
 		h.ServeHTTP(w, r)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rotd/ipc"
+	"rotd/ipc/socket"
 )
 
 // dial connects to the daemon behind c.
@@ -112,7 +113,7 @@ func TestTheOwnerIsHeardAmongMany(t *testing.T) {
 				open++
 			}
 		}
-		return open <= connsPerUID
+		return open <= connsPerProcess
 	})
 	_ = idle[len(idle)-1].SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprint(idle[len(idle)-1], "GET /v1/version HTTP/1.0\r\n\r\n")
@@ -152,17 +153,17 @@ func TestStreamsLeaveRoomForTheRest(t *testing.T) {
 	}
 }
 
-// TestWhoHasTheMostLoses: the connections of one user never cost another his,
-// while that one has more.
+// TestWhoHasTheMostLoses: the connections of one process never cost another
+// its own, while that one has more.
 func TestWhoHasTheMostLoses(t *testing.T) {
 	cs := newConns()
 	cs.max = 10
-	conns := make(map[uint32][]*pipe)
-	open := func(uid uint32, n int) {
+	conns := make(map[int32][]*pipe)
+	open := func(pid int32, n int) {
 		for range n {
 			p := &pipe{}
-			conns[uid] = append(conns[uid], p)
-			cs.add(&conn{Conn: p, uid: uid})
+			conns[pid] = append(conns[pid], p)
+			cs.add(&conn{Conn: p, peer: socket.Peer{UID: 7, PID: pid}})
 		}
 	}
 	open(1, 2)
@@ -184,7 +185,7 @@ func TestWhoHasTheMostLoses(t *testing.T) {
 		}
 	}
 	if len(cs.open) != 0 || len(cs.of) != 0 {
-		t.Errorf("left over: %d connections, %d uids", len(cs.open), len(cs.of))
+		t.Errorf("left over: %d connections, %d processes", len(cs.open), len(cs.of))
 	}
 }
 

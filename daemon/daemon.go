@@ -148,7 +148,7 @@ func Run(ctx context.Context, cfg Config) error {
 	serveCredentials()
 	srv := d.server()
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	go func() { served <- srv.Serve(newFairListener(ln)) }()
 	if err := d.reportReady(ctx); err != nil {
 		cancel()
 		d.shutdown(srv)
