@@ -258,7 +258,7 @@ func TestVisitorsDoNotHoldUpTheOwner(t *testing.T) {
 	r.d.users.look = doorUsers
 	_, rot := r.first()
 	for range visitorsAtOnce {
-		leave, err := r.d.visitors.take(t.Context())
+		leave, err := r.d.visitors.take(httptest.NewRequest("GET", "http://rotd/", nil))
 		if err != nil {
 			t.Fatal(err)
 		}
