@@ -30,7 +30,7 @@ func Backup(ctx context.Context, dir, file string, replace bool) error {
 	if err := stateIn(dir); err != nil {
 		return err
 	}
-	if err := errors.Join(PrepareDir(dir), checkFiles(path)); err != nil {
+	if err := checkState(dir); err != nil {
 		return err
 	}
 	if there, err := os.Lstat(file); err == nil {
@@ -115,7 +115,7 @@ func Restore(ctx context.Context, dir, file string, keys KeySource, opts Options
 		return "", fmt.Errorf("restore the state: %w", err)
 	}
 	path := filepath.Join(dir, databaseName)
-	if err := errors.Join(PrepareDir(dir), checkFiles(path)); err != nil {
+	if err := checkState(dir); err != nil {
 		return "", err
 	}
 	scratch := filepath.Join(dir, "restore") // one name: a crash leaves at most one

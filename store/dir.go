@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"rotd/ipc/private"
 )
@@ -27,6 +28,14 @@ func PrepareDir(dir string) error {
 func isEmptyDir(dir string) bool {
 	names, err := os.ReadDir(dir)
 	return err == nil && len(names) == 0
+}
+
+// checkState is PrepareDir, and a look at what is there.
+func checkState(dir string) error {
+	if err := PrepareDir(dir); err != nil {
+		return err
+	}
+	return checkFiles(filepath.Join(dir, databaseName))
 }
 
 // checkFiles checks the database and what SQLite keeps beside it.

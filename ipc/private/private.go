@@ -102,7 +102,7 @@ func Source(what, path string, info fs.FileInfo) error {
 func check(what, path string, info fs.FileInfo, denied fs.FileMode) error {
 	st := stat(info)
 	if int(st.Uid) != os.Geteuid() && (denied != Listed || st.Uid != 0) {
-		return refuse(fmt.Sprintf("run rotd as its owner, name another one, or: chown %d %s", os.Geteuid(), path),
+		return refuse(fmt.Sprintf("run rotd as its owner (sudo -u '#%d' rotd …), name another one, or: chown %d %s", st.Uid, os.Geteuid(), path),
 			"%s %s belongs to another user (uid %d)", what, path, st.Uid)
 	}
 	mode := info.Mode().Perm()
