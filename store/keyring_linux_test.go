@@ -89,6 +89,20 @@ func TestGnomeKeyring(t *testing.T) {
 	})
 	stop()
 	startKeyringDaemon(t) // unlocked again
+	t.Run("another key in its place", func(t *testing.T) {
+		before := must[Key](t)(k.Load(t.Context(), account))
+		if removed := must[bool](t)(Rekey(t.Context(), state, k, k, Options{})); !removed {
+			t.Error("the old key is still there")
+		}
+		if after := must[Key](t)(k.Load(t.Context(), account)); after.reveal() == before.reveal() {
+			t.Error("it is the same key")
+		}
+		if _, err := k.Staged(t.Context(), account); !errors.Is(err, ErrKeyMissing) {
+			t.Errorf("the second slot: %v", err)
+		}
+		s := must[*Store](t)(Open(t.Context(), state, k, Options{}))
+		ok(t, s.Close())
+	})
 	ok(t, keyring.Set(keyringService, account, randomKey().encode()))
 	t.Run("another key", refused(ErrWrongKey))
 	ok(t, keyring.Delete(keyringService, account))
