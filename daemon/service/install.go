@@ -184,20 +184,3 @@ func checkVisible(what, path string) error {
 	}
 	return nil
 }
-
-// checkRunnable refuses a program that other users cannot reach.
-func checkRunnable(program string) error {
-	for p := program; ; p = filepath.Dir(p) {
-		fi, err := os.Stat(p)
-		if err != nil {
-			return fmt.Errorf("the program: %w", err)
-		}
-		if fi.Mode().Perm()&0o001 == 0 {
-			return &Error{message: fmt.Sprintf("%s cannot be run by the user rotd: %s has mode %04o", program, p, fi.Mode().Perm()),
-				hint: "chmod o+rx " + p + ", or put the program elsewhere: /usr/local/bin"}
-		}
-		if p == filepath.Dir(p) {
-			return nil
-		}
-	}
-}

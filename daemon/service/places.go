@@ -64,3 +64,27 @@ func belongsToRotd(dir string) bool {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	return ok && strconv.FormatUint(uint64(st.Uid), 10) == u.Uid
 }
+
+// checkProgram refuses a program that the user rotd cannot reach, and one that
+// others than root could put another in the place of: it will hold everybody's
+// secrets.
+func checkProgram(program string) error {
+	for p := program; ; p = filepath.Dir(p) {
+		fi, err := os.Stat(p)
+		if err != nil {
+			return fmt.Errorf("the program: %w", err)
+		}
+		mode := fi.Mode()
+		if mode.Perm()&0o001 == 0 {
+			return &Error{message: fmt.Sprintf("%s cannot be run by the user rotd: %s has mode %04o", program, p, mode.Perm()),
+				hint: "chmod o+rx " + p + ", or put the program elsewhere: /usr/local/bin"}
+		}
+		if st, ok := fi.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 || mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
+			return &Error{message: fmt.Sprintf("%s is not safe from others than root: see who has %s, and its mode, %04o", program, p, mode.Perm()),
+				hint: "install -o root -m 755 " + program + " /usr/local/bin; then install by that"}
+		}
+		if p == filepath.Dir(p) {
+			return nil
+		}
+	}
+}

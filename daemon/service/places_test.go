@@ -55,6 +55,46 @@ func TestPlacesThatAreNotRotdsAlone(t *testing.T) {
 	}
 }
 
+func TestProgramsThatOthersCouldReplace(t *testing.T) {
+	dir, err := os.MkdirTemp("", "t") // in a sticky directory, which is fine
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	program := filepath.Join(dir, "rotd")
+	if err := os.WriteFile(program, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		dir, program os.FileMode
+		owner        int
+		want         string
+	}{
+		{0o755, 0o755, 0, ""},
+		{0o775, 0o775, 0, ""}, // of a group that root chose, as Debian's staff
+		{0o700, 0o755, 0, "cannot be run by the user rotd"},
+		{0o755, 0o700, 0, "cannot be run by the user rotd"},
+		{0o757, 0o755, 0, "not safe from others"},
+		{0o755, 0o757, 0, "not safe from others"},
+		{0o755, 0o755, 1, "not safe from others"},
+	} {
+		if os.Getuid() != 0 { // whose programs are never root's
+			c.want = "."
+		} else if err := os.Chown(program, c.owner, 0); err != nil {
+			t.Fatal(err)
+		}
+		for path, mode := range map[string]os.FileMode{dir: c.dir, program: c.program} {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := checkProgram(program)
+		if (err == nil) != (c.want == "") || err != nil && c.want != "." && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 // What systemd-sysusers and systemd-tmpfiles make of unusual names. They want a
 // root of their own, and that is root's to give.
 func TestTheSystemsUserAndDirectories(t *testing.T) {

@@ -229,7 +229,7 @@ func (s Spec) checkSystem() error {
 	if err := checkVisible("the program", s.Program); err != nil {
 		return err
 	}
-	if err := checkRunnable(s.Program); err != nil {
+	if err := checkProgram(s.Program); err != nil {
 		return err
 	}
 	paths := map[string]string{"the state directory": s.StateDir, "the socket": s.Socket}
