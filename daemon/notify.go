@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,30 +114,40 @@ func (d *Daemon) tellSignIns(ctx context.Context, st *store.Store, views []ipc.R
 		return nil, err
 	}
 	var notices []Notice
+	now := d.cfg.Now()
 	for _, p := range passcards {
-		ref := passcardRef(p.ID)
-		// The first of its tokens to end; one that nobody serves is nobody's loss.
-		var first *ipc.ROT
-		for i, v := range views {
-			if v.Passcard == ref && v.Generation > 0 && (first == nil || v.Expires != nil && (first.Expires == nil || v.Expires.Before(*first.Expires))) {
-				first = &views[i]
+		var served []ipc.ROT // a passcard without any is nobody's loss
+		for _, v := range views {
+			if v.Passcard == passcardRef(p.ID) && v.Generation > 0 {
+				served = append(served, v)
 			}
 		}
-		now := d.cfg.Now()
-		if p.Trouble.Code == "" || first == nil || !p.NotifiedAt.IsZero() && !nagging(now, p.NotifiedAt, *first) {
+		again := slices.ContainsFunc(served, func(v ipc.ROT) bool { return nagging(now, p.NotifiedAt, v) })
+		if p.Trouble.Code == "" || len(served) == 0 || !p.NotifiedAt.IsZero() && !again {
 			continue
 		}
 		if err := st.NotePasscardNotified(ctx, p.ID, now); err != nil {
 			return nil, err
 		}
-		n := Notice{
-			State: ipc.StateNeedsSignIn, Passcard: ref, Name: p.Name, Registry: p.Registry, Username: p.Username,
-			Expires: first.Expires, Error: wireTrouble(p.Trouble), Title: "rotd: npm wants " + p.Username + " to sign in again",
-		}
-		n.Text = strings.Join(append([]string{p.Trouble.Message, "run: rot approve " + calledOr(p.Name, ref)}, expiryText(n.Expires)...), "\n")
-		notices = append(notices, n)
+		notices = append(notices, signInNotice(p, served))
 	}
 	return notices, nil
+}
+
+// signInNotice tells of a passcard with these ROTs.
+func signInNotice(p store.Passcard, served []ipc.ROT) Notice {
+	n := Notice{
+		State: ipc.StateNeedsSignIn, Passcard: passcardRef(p.ID), Name: p.Name, Registry: p.Registry, Username: p.Username,
+		Error: wireTrouble(p.Trouble), Title: "rotd: npm wants " + p.Username + " to sign in again",
+	}
+	for _, v := range served {
+		if v.Expires != nil && (n.Expires == nil || v.Expires.Before(*n.Expires)) {
+			n.Expires = v.Expires
+		}
+	}
+	text := []string{p.Trouble.Message, "run: rot approve " + calledOr(p.Name, n.Passcard)}
+	n.Text = strings.Join(append(text, expiryText(n.Expires)...), "\n")
+	return n
 }
 
 // worthTelling decides whether to tell of a ROT: when its state is another than
