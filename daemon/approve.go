@@ -216,8 +216,11 @@ func errStillOld(id string) *ipc.Error {
 
 // personHint says how a person gets going again what a reference leads to.
 func personHint(c ipc.Code, ref string) string {
-	if c == ipc.CodeNeedsSignIn {
+	switch c {
+	case ipc.CodeNeedsSignIn:
 		return "sign in to npm again: rot approve " + ref
+	case ipc.CodeBotCheck: // nothing that could be kept passes it
+		return "pass it yourself, in a while, as trying often makes it worse: rot approve " + ref
 	}
 	return "pass npm's check yourself: rot approve " + ref + "; or let rotd keep what npm asks for: rot connect npm --help"
 }

@@ -65,21 +65,22 @@ func (p *Page) Report(ctx context.Context, dir string, secrets ...secret.Text) (
 		return "", err
 	}
 	clean := func(s string) []byte { return []byte(redact(s, known)) }
-	var steps []byte
-	for _, step := range p.steps { // a long path is no secret, what is in it may be
-		for i, part := range strings.Split(step, "/") {
-			if i > 0 {
-				steps = append(steps, '/')
-			}
-			steps = append(steps, clean(part)...)
+	address := func(s string) string { // a long path is no secret, what is in it may be
+		parts := strings.Split(without(known, s), "/")
+		for i := range parts {
+			parts[i] = Redact(parts[i])
 		}
-		steps = append(steps, '\n')
+		return strings.Join(parts, "/")
+	}
+	var steps strings.Builder
+	for _, step := range p.steps {
+		fmt.Fprintln(&steps, address(step))
 	}
 	return keepReport(dir, map[string][]byte{
 		"page.png":  picture,
 		"page.html": clean(content.HTML),
-		"steps.txt": steps,
-		"page.txt":  clean(content.URL + "\n" + content.Title + "\n\n" + content.Text + "\n"),
+		"steps.txt": []byte(steps.String()),
+		"page.txt":  slices.Concat([]byte(address(content.URL)), clean("\n"+content.Title+"\n\n"+content.Text+"\n")),
 	})
 }
 
@@ -141,15 +142,20 @@ func blotPage(known []string) string {
 	})(` + string(list) + `, new RegExp(` + string(shape) + `, "g"))`
 }
 
-// redact blots the known secrets, as they are and as HTML and addresses spell
-// them, and everything that has the shape of one.
+// redact blots the known secrets, and everything that has the shape of one.
 func redact(s string, known []string) string {
+	return shapes.ReplaceAllString(without(known, s), blot)
+}
+
+// without blots the known secrets, as they are and as HTML and addresses spell
+// them.
+func without(known []string, s string) string {
 	for _, k := range known {
 		for _, spelt := range []string{k, html.EscapeString(k), url.QueryEscape(k), url.PathEscape(k)} {
 			s = strings.ReplaceAll(s, spelt, blot)
 		}
 	}
-	return shapes.ReplaceAllString(s, blot)
+	return s
 }
 
 // Redact takes out of a text what has the shape of a secret, so that it can

@@ -85,24 +85,29 @@ func TestSessionMovesOn(t *testing.T) {
 func TestReportHoldsNoSecret(t *testing.T) {
 	ctx, b := start(t)
 	p := b.Page()
-	const password, token, uuid = `pass<&>"EXAMPLE`, "npm_abcdefghijklmnopqrstuvwxyz0123456789", "0f8fad5b-d9cb-469f-a165-70867728950e"
+	const password, token, uuid = `pass<&>/"EXAMPLE`, "npm_abcdefghijklmnopqrstuvwxyz0123456789", "0f8fad5b-d9cb-469f-a165-70867728950e"
 	if err := p.Open(ctx, site(t, `<h1>Unheard of</h1>
 		<script>document.cookie = "cs=csrfEXAMPLE"; const hidden = "`+token+`"</script>
 		<form action="/login/cli/`+uuid+`"><input name=csrftoken type=hidden value=csrfEXAMPLE>
-		<label>Password <input name=password value="pass&lt;&amp;&gt;&quot;EXAMPLE"></label>
+		<label>Password <input name=password value="pass&lt;&amp;&gt;/&quot;EXAMPLE"></label>
 		<textarea>note EXAMPLE</textarea></form>
-		<code>`+token+`</code> <p>Sent to ada@example.com: pass&lt;&amp;&gt;"EXAMPLE</p><!-- csrfEXAMPLE -->`)); err != nil {
+		<code>`+token+`</code> <p>Sent to ada@example.com: pass&lt;&amp;&gt;/"EXAMPLE</p><!-- csrfEXAMPLE -->`)); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Fill(ctx, Control{Field: "password"}, secret.New(password)); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	const long = "/settings/ada/tokens/granular-access-tokens/new"
+	p.Note("open npm.example" + long + " " + password + " " + uuid)
 	report, err := p.Report(ctx, dir, secret.New(password), secret.Text{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"page.html", "page.txt", "page.png"} {
+	if steps, err := os.ReadFile(filepath.Join(report, "steps.txt")); err != nil || !strings.Contains(string(steps), long+" [redacted] [redacted]\n") {
+		t.Errorf("the steps are told as %q, %v", steps, err)
+	}
+	for _, name := range []string{"page.html", "page.txt", "page.png", "steps.txt"} {
 		path := filepath.Join(report, name)
 		st, err := os.Stat(path)
 		if err != nil || st.Mode().Perm() != 0o600 || st.Size() == 0 {
@@ -118,7 +123,7 @@ func TestReportHoldsNoSecret(t *testing.T) {
 				t.Errorf("%s holds %s", name, bad)
 			}
 		}
-		if name != "page.png" && !strings.Contains(string(text), "Unheard of") {
+		if strings.HasPrefix(name, "page.") && name != "page.png" && !strings.Contains(string(text), "Unheard of") {
 			t.Errorf("%s does not show the page:\n%s", name, text)
 		}
 	}

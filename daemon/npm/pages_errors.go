@@ -63,6 +63,7 @@ func (v *visit) explain(ctx, tidy context.Context, err error) error {
 		return err
 	}
 	if errors.Is(own, ErrPage) {
+		v.page.Note("! " + own.Message)
 		own.Hint = v.report(tidy)
 	}
 	return own

@@ -134,7 +134,8 @@ func TestWebVerify(t *testing.T) {
 	e := w.fails(err, ErrPage)
 	dir := e.Hint[strings.Index(e.Hint, "/"):strings.Index(e.Hint, ", please")]
 	steps, err := os.ReadFile(filepath.Join(dir, "steps.txt"))
-	if err != nil || !strings.Contains(string(steps), "click the button \"×\"") || tokenText.Match(steps) {
+	if err != nil || !strings.Contains(string(steps), "click the button \"×\"") ||
+		!strings.Contains(string(steps), "! revoke a token: expected the list of tokens without the one") || tokenText.Match(steps) {
 		t.Errorf("%v: the steps are told as %q", err, steps)
 	}
 	t.Log(e.Message)
