@@ -84,7 +84,7 @@ func TestPackages(t *testing.T) {
 			}
 		}
 		same(t, "deb", got, want)
-		want = append(slices.Clone(both), "/usr/share/licenses/rotd/LICENSE", "/usr/share/zsh/site-functions/_rot")
+		want = append(slices.Clone(both), "/etc/rotd", "/usr/share/licenses/rotd/LICENSE", "/usr/share/zsh/site-functions/_rot") // it lists directories too
 		same(t, "rpm", strings.Fields(run(t, "rpm", "-qlp", rpm)), want)
 		run(t, "rpm", "--checksig", "--nosignature", rpm)
 	})

@@ -46,6 +46,8 @@ rpm:
   buildhost: localhost
 contents:
 `, arch, packageVersion(b.version), b.time.Format(time.RFC3339), libc)
+	// The place of rotd.conf, which whoever administers the machine may write.
+	fmt.Fprintf(&w, "  - {dst: /etc/rotd, type: dir, file_info: {mode: 0755, mtime: %s}}\n", b.time.Format(time.RFC3339))
 	for _, f := range b.files {
 		fmt.Fprintf(&w, "  - {src: %q, dst: %q, file_info: {mode: 0%o, mtime: %s}", f.src, f.dst, f.mode, b.time.Format(time.RFC3339))
 		if f.only != "" {
