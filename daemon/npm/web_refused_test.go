@@ -106,6 +106,58 @@ func TestWebRefusals(t *testing.T) {
 	w.must(web.Revoke(t.Context(), listed["token-9"]))
 }
 
+// A bot check ends a run wherever it comes, at once; whether npm made a token
+// by then, or deleted one, is known or left open.
+func TestWebBotCheckAtAnyStep(t *testing.T) {
+	t.Parallel()
+	w := inSandbox(t, sandbox.Config{TOTPSecret: totpSecret})
+	web := w.web(knowing(knowingPassword, knowingTOTP))
+	w.must(web.SignIn(t.Context()))
+	asked := func() (n int) {
+		for _, r := range w.box.Requests() {
+			if strings.HasPrefix(r.Path, "/settings/") {
+				n++
+			}
+		}
+		return n
+	}
+	meets := func(step int, run func() error) (done bool) {
+		w.set(fmt.Sprintf(`{"bot_challenge_at": %d}`, step))
+		before := asked()
+		err := run()
+		n := asked() - before
+		w.set(`{"bot_challenge_at": 0}`)
+		if err == nil {
+			return true
+		}
+		if e := w.fails(err, ErrBotCheck); n != step || step > 9 {
+			t.Fatalf("the check at request %d: %d requests, %s", step, n, e.Message)
+		}
+		return false
+	}
+	steps := 0
+	for step, done := 1, false; !done; step++ {
+		var err error
+		name := fmt.Sprintf("token-%d", step)
+		done = meets(step, func() error { _, err = web.Create(t.Context(), name, publish); return err })
+		if _, made := w.listed(web)[name]; err != nil && made == errors.Is(err, rotate.ErrNotCreated) {
+			t.Errorf("met at request %d: made: %v, and told as %v", step, made, err)
+		}
+		steps = step
+	}
+	if steps < 3 {
+		t.Errorf("a creation of %d requests", steps-1)
+	}
+	for name, key := range w.listed(web) {
+		for step, done := 1, false; !done; step++ {
+			done = meets(step, func() error { return web.Revoke(t.Context(), key) })
+		}
+		if w.listed(web)[name] != "" {
+			t.Errorf("%s is there still", name)
+		}
+	}
+}
+
 // A token that is not what was asked for is told from one that is.
 func TestWebVerify(t *testing.T) {
 	t.Parallel()
