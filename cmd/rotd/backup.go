@@ -58,7 +58,8 @@ state that was there is kept beside it.
 
 rotd then knows nothing of what was done since the backup: a token that has been
 replaced since is served again though npm refuses it, until you rotate, and
-tokens made since stay at npm until they expire or you delete them there.
+tokens made since stay at npm until they expire or you delete them there; grants
+taken back since hold again.
 
 Examples:
   rotd stop; rotd restore ~/rotd.backup; rotd start
