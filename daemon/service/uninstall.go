@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -107,8 +108,10 @@ func installedState(path string) string {
 	return ""
 }
 
-// ofState are the names that rotd makes in its state directory.
-var ofState = []string{"rotd.db", "rotd.db-wal", "rotd.db-shm", "rotd.lock", "reports"}
+// ofState are the names that rotd makes in its state directory, as path.Match
+// has them: the database, and what rotd restore keeps and may leave.
+var ofState = []string{"rotd.db", "rotd.db-wal", "rotd.db-shm", "rotd.db-journal", "rotd.lock", "reports",
+	"replaced-????????T??????Z", "restore"}
 
 // purgeState removes a state directory. One that rotd has not chosen itself may
 // hold what is not rotd's: of that it removes what rotd has made there, save a
@@ -125,11 +128,15 @@ func purgeState(dir string) (removed []string, err error) {
 		}
 		return []string{dir}, nil
 	}
-	for _, name := range ofState {
-		p := filepath.Join(dir, name)
-		if _, err := os.Lstat(p); errors.Is(err, fs.ErrNotExist) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("purge: %w", err)
+	}
+	for _, e := range entries {
+		if !slices.ContainsFunc(ofState, func(name string) bool { ok, _ := path.Match(name, e.Name()); return ok }) {
 			continue
 		}
+		p := filepath.Join(dir, e.Name())
 		if err := os.RemoveAll(p); err != nil {
 			return removed, fmt.Errorf("purge: %w", err)
 		}
