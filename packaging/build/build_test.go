@@ -150,7 +150,7 @@ func useDeb(t *testing.T, dir, deb string) {
 	}
 
 	// A rotd that does not start is no reason for dpkg to stop half way.
-	m.Sh("mkdir -p /etc/rotd; echo log-level = loud >/etc/rotd/rotd.conf")
+	m.Sh("echo log-level = loud >/etc/rotd/rotd.conf")
 	m.Run("dpkg", "-i", "/mnt/"+deb)
 	if out := m.Run("dpkg-query", "-W", "-f", "${Status}", "rotd"); out != "install ok installed" {
 		t.Errorf("the package is %s", out)
