@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need and this machine lacks.
 #   .ci/tools.sh demo    Chromium and a pinned npm client
-#   .ci/tools.sh test    those, a keyring, etcd, a display, systemd, and staticcheck
+#   .ci/tools.sh test    those, a keyring, etcd, a display, systemd, staticcheck, and
+#                        the package managers of .ci/clients.txt (500 MB)
 #   .ci/tools.sh package nfpm alone
 # System packages come from Debian, by root or sudo; everything else goes to
 # .tools in this checkout. Where that cannot be done it names what to install.
@@ -22,6 +23,19 @@ install_go() {
   GOBIN="$PWD/.tools/bin" GOFLAGS=-mod=mod go install "$3@$2"
   mv ".tools/bin/$1" ".tools/bin/$1-$2"
   ln -sf "$1-$2" ".tools/bin/$1"
+}
+
+# install_client NAME PACKAGE@VERSION puts a package alone into .tools/clients,
+# without its install scripts, which may download. Verdaccio's node-fetch is a
+# tag that a registry may lack.
+install_client() {
+  local dir=".tools/clients/$1-${2##*@}"
+  [ -d "$dir" ] && return
+  echo "installing: ${dir##*/} (in .tools/clients)" >&2
+  mkdir -p "$dir.$$"
+  echo '{"private":true,"overrides":{"node-fetch":"2.7.0"}}' >"$dir.$$/package.json"
+  npm install --prefix "$dir.$$" --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error "$2" >/dev/null </dev/null
+  mv -T "$dir.$$" "$dir" 2>/dev/null || rm -rf "$dir.$$" # somebody else was quicker
 }
 
 want=${1:-test}
@@ -67,6 +81,10 @@ if [ "$installed" != "$npm_version" ]; then
 fi
 
 if [ "$want" = test ]; then
+  platform=$(node -p 'process.platform + "-" + process.arch')
+  while read -r name package; do
+    install_client "$name" "${package/PLATFORM/$platform}"
+  done < <(grep -v '^#' .ci/clients.txt)
   install_go staticcheck "$staticcheck_version" honnef.co/go/tools/cmd/staticcheck
   install_go nfpm "$nfpm_version" github.com/goreleaser/nfpm/v2/cmd/nfpm
 fi
