@@ -212,41 +212,56 @@ func (s *Store) ReadableBy(ctx context.Context, who ...Subject) ([]Readable, err
 	for _, w := range who {
 		args = append(args, w.Kind, w.Name)
 	}
-	pairs := strings.TrimSuffix(strings.Repeat(`(?, ?), `, len(who)), `, `)
-	return list(ctx, s.db, "list what may be read", scanReadable,
-		`SELECT DISTINCT r.id, r.name FROM grants g JOIN rots r ON r.id = g.rot
-		 WHERE g.kind <> 'access-token' AND (g.kind, g.subject) IN (VALUES `+pairs+`)`, args...)
+	return remembered(&s.memory, "readable by", fmt.Sprint(who), func() ([]Readable, error) {
+		pairs := strings.TrimSuffix(strings.Repeat(`(?, ?), `, len(who)), `, `)
+		return list(ctx, s.db, "list what may be read", scanReadable,
+			`SELECT DISTINCT r.id, r.name FROM grants g JOIN rots r ON r.id = g.rot
+			 WHERE g.kind <> 'access-token' AND (g.kind, g.subject) IN (VALUES `+pairs+`)`, args...)
+	})
 }
 
 func scanReadable(from row) (r Readable, err error) { return r, from.Scan(&r.ID, &r.Name) }
 
 // ReadableWith returns the access token whose text has this hash, and the ROTs
-// that it may read. ErrNotFound. Whether it has expired is for the caller to see.
+// that it may read. ErrNotFound. Whether it has expired is for the caller to see;
+// when it was last used is in Grants, and here may be out of date.
 func (s *Store) ReadableWith(ctx context.Context, hash [32]byte) (t AccessToken, rots []Readable, err error) {
 	const doing = "look up an access token"
-	scan := func(from row) (r Readable, err error) {
-		var kept []byte
-		var created, expires, used sql.NullInt64
-		err = from.Scan(&t.ID, &t.Name, &created, &expires, &used, &kept, &r.ID, &r.Name)
-		t.Created, t.Expires, t.Used = fromMicros(created), fromMicros(expires), fromMicros(used)
-		if err == nil && subtle.ConstantTimeCompare(kept, hash[:]) != 1 {
-			err = ErrNotFound
+	found, err := remembered(&s.memory, "readable with", string(hash[:]), func() (f readableWith, err error) {
+		scan := func(from row) (r Readable, err error) {
+			var created, expires, used sql.NullInt64
+			err = from.Scan(&f.token.ID, &f.token.Name, &created, &expires, &used, &f.hash, &r.ID, &r.Name)
+			f.token.Created, f.token.Expires, f.token.Used = fromMicros(created), fromMicros(expires), fromMicros(used)
+			return r, err
 		}
-		return r, err
-	}
-	rots, err = list(ctx, s.db, doing, scan,
-		`SELECT `+tokenColumns+`, t.hash, r.id, r.name FROM access_tokens t
-		 JOIN grants g ON g.kind = 'access-token' AND g.subject = t.id JOIN rots r ON r.id = g.rot WHERE t.hash = ?`, hash[:])
-	if err == nil && len(rots) == 0 {
+		f.rots, err = list(ctx, s.db, doing, scan,
+			`SELECT `+tokenColumns+`, t.hash, r.id, r.name FROM access_tokens t
+			 JOIN grants g ON g.kind = 'access-token' AND g.subject = t.id JOIN rots r ON r.id = g.rot WHERE t.hash = ?`, hash[:])
+		if err == nil && len(f.rots) == 0 {
+			err = failed(doing, ErrNotFound)
+		}
+		return f, err
+	})
+	if err == nil && subtle.ConstantTimeCompare(found.hash, hash[:]) != 1 {
 		err = failed(doing, ErrNotFound)
 	}
-	return t, rots, err
+	if err != nil {
+		return AccessToken{}, nil, err
+	}
+	return found.token, found.rots, nil
+}
+
+// readableWith is an access token, its hash, and what it may read.
+type readableWith struct {
+	token AccessToken
+	hash  []byte
+	rots  []Readable
 }
 
 // TokensUsed keeps when access tokens, by their ids, were last used. Those that
 // are gone are passed over.
 func (s *Store) TokensUsed(ctx context.Context, at map[string]time.Time) error {
-	return s.change(ctx, "note the use of access tokens", func(tx *sql.Tx) error {
+	return s.annotate(ctx, "note the use of access tokens", func(tx *sql.Tx) error {
 		for id, when := range at {
 			_, err := tx.ExecContext(ctx, `UPDATE access_tokens SET used = max(coalesce(used, 0), ?) WHERE id = ?`, micros(when), id)
 			if err != nil {

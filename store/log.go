@@ -65,7 +65,7 @@ const (
 
 // AddLog appends entries, an At that is zero being now.
 func (s *Store) AddLog(ctx context.Context, entries ...LogEntry) error {
-	return s.change(ctx, "write the log", func(tx *sql.Tx) error {
+	return s.annotate(ctx, "write the log", func(tx *sql.Tx) error {
 		for _, e := range entries {
 			if err := s.addLog(ctx, tx, e); err != nil {
 				return err

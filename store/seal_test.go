@@ -103,7 +103,10 @@ func TestMovedRowsDoNotOpen(t *testing.T) {
 	}
 	for _, m := range moves {
 		ok(t, m.read())
-		_ = must[sql.Result](t)(s.db.ExecContext(ctx, m.update))
+		ok(t, s.change(ctx, "move", func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, m.update)
+			return err
+		}))
 		if err := m.read(); !errors.Is(err, ErrSealed) || HintOf(err) == "" {
 			t.Errorf("%s: %v", m.name, err)
 		}

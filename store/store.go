@@ -38,6 +38,7 @@ type Store struct {
 	// writing holds one token: writers wait here, with their context, and not
 	// inside SQLite, where they would poll and take the readers' connections.
 	writing chan struct{}
+	memory  memory
 	pruned  int64 // pruning the log by age has come to this id; begins anew at each start
 	close   func() error
 }
@@ -199,16 +200,28 @@ func (s *Store) closeOnce() error {
 // change runs f in one transaction that has the write lock from its start. The
 // change is on the disk when it returns nil. doing begins the error's text.
 func (s *Store) change(ctx context.Context, doing string, f func(*sql.Tx) error) error {
-	return s.write(ctx, doing, f, func() {})
+	return s.write(ctx, doing, f, s.memory.change)
+}
+
+// annotate is change for what no reader of a value is answered by: what he has
+// read before stays in memory.
+func (s *Store) annotate(ctx context.Context, doing string, f func(*sql.Tx) error) error {
+	return s.write(ctx, doing, f, func(commit func() error) error { return commit() })
 }
 
 // forget is change for what takes a secret away: it also empties the WAL,
 // where the sealed secret would stay for long.
 func (s *Store) forget(ctx context.Context, doing string, f func(*sql.Tx) error) error {
-	return s.write(ctx, doing, f, func() { s.emptyWAL(context.WithoutCancel(ctx)) })
+	return s.write(ctx, doing, f, func(commit func() error) error {
+		err := s.memory.change(commit)
+		if err == nil {
+			s.emptyWAL(context.WithoutCancel(ctx))
+		}
+		return err
+	})
 }
 
-func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error, after func()) error {
+func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error, by func(commit func() error) error) error {
 	select {
 	case s.writing <- struct{}{}:
 		defer func() { <-s.writing }()
@@ -223,10 +236,9 @@ func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error, 
 	if err := f(tx); err != nil {
 		return failed(doing, err)
 	}
-	if err := tx.Commit(); err != nil {
+	if err := by(tx.Commit); err != nil {
 		return failed(doing, err)
 	}
-	after()
 	return nil
 }
 

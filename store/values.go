@@ -12,8 +12,11 @@ import (
 // none yet, or it is forgotten; ErrSealed.
 func (s *Store) Value(ctx context.Context, rot string, n int) (secret.Text, error) {
 	doing := fmt.Sprintf("read generation %d of ROT %s", n, rot)
-	_, value, err := s.readValue(ctx, doing, `WHERE rot = ? AND n = ?`, rot, n)
-	return value, err
+	v, err := s.readValue(ctx, doing, `WHERE rot = ? AND n = ?`, rot, n)
+	if err != nil {
+		return secret.Text{}, err
+	}
+	return s.openValue(doing, v)
 }
 
 // Current returns the generation that the ROT serves, with its value. It
@@ -21,9 +24,15 @@ func (s *Store) Value(ctx context.Context, rot string, n int) (secret.Text, erro
 // ErrSealed.
 func (s *Store) Current(ctx context.Context, rot string) (Generation, secret.Text, error) {
 	doing := "read the value of ROT " + rot
-	g, value, err := s.readValue(ctx, doing, `WHERE rot = ?1 AND n = (SELECT current FROM rots WHERE id = ?1)`, rot)
+	v, err := remembered(&s.memory, "value", rot, func() (sealedGeneration, error) {
+		return s.readValue(ctx, doing, `WHERE rot = ?1 AND n = (SELECT current FROM rots WHERE id = ?1)`, rot)
+	})
+	if err == nil {
+		value, err := s.openValue(doing, v)
+		return v.Generation, value, err
+	}
 	if !errors.Is(err, ErrNotFound) {
-		return g, value, err
+		return Generation{}, secret.Text{}, err
 	}
 	if _, err := s.ROT(ctx, rot); err != nil {
 		return Generation{}, secret.Text{}, err
@@ -31,19 +40,28 @@ func (s *Store) Current(ctx context.Context, rot string) (Generation, secret.Tex
 	return Generation{}, secret.Text{}, withHint(failed(doing, ErrNoValue), "make the first one: rot rotate rot://%s", rot)
 }
 
-func (s *Store) readValue(ctx context.Context, doing, where string, args ...any) (Generation, secret.Text, error) {
-	var sealed []byte
-	scan := func(from row) (Generation, error) { return scanGenerationAnd(from, &sealed) }
-	g, err := one(ctx, s.db, doing, scan, `SELECT `+generationColumns+`, sealed FROM generations `+where, args...)
+// sealedGeneration is one with its value, as the row holds it.
+type sealedGeneration struct {
+	Generation
+	sealed []byte
+}
+
+func (s *Store) readValue(ctx context.Context, doing, where string, args ...any) (sealedGeneration, error) {
+	scan := func(from row) (v sealedGeneration, err error) {
+		v.Generation, err = scanGenerationAnd(from, &v.sealed)
+		return v, err
+	}
+	v, err := one(ctx, s.db, doing, scan, `SELECT `+generationColumns+`, sealed FROM generations `+where, args...)
+	if err == nil && v.sealed == nil {
+		err = failed(doing, ErrNoValue)
+	}
+	return v, err
+}
+
+func (s *Store) openValue(doing string, v sealedGeneration) (secret.Text, error) {
+	value, err := s.seals.open(generationPlace(v.ROT, v.N), v.sealed)
 	if err != nil {
-		return Generation{}, secret.Text{}, err
+		return secret.Text{}, failed(doing, err)
 	}
-	if sealed == nil {
-		return Generation{}, secret.Text{}, failed(doing, ErrNoValue)
-	}
-	value, err := s.seals.open(generationPlace(g.ROT, g.N), sealed)
-	if err != nil {
-		return Generation{}, secret.Text{}, failed(doing, err)
-	}
-	return g, value, nil
+	return value, nil
 }
