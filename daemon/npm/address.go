@@ -2,6 +2,7 @@ package npm
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -88,9 +89,12 @@ func confidential(u *url.URL) bool {
 }
 
 // origin is scheme, host and port of u, in the spelling by which two can be
-// compared.
+// compared, and by which npm looks a token up: an IPv6 address at its shortest.
 func origin(u *url.URL) string {
 	host := strings.ToLower(u.Host)
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.Is6() {
+		host = strings.Replace(host, strings.ToLower(u.Hostname()), ip.String(), 1)
+	}
 	switch u.Scheme {
 	case "https":
 		host = strings.TrimSuffix(host, ":443")

@@ -93,6 +93,7 @@ func TestRegistryAddresses(t *testing.T) {
 		"http://localhost:4873/":     "http://localhost:4873",
 		"http://127.0.0.1:80":        "http://127.0.0.1",
 		"http://[::1]:4873":          "http://[::1]:4873",
+		"http://[0:0::0:1]:4873/":    "http://[::1]:4873",
 		" https://npm.example ":      "https://npm.example",
 		"https://npm.example/%41%2f": "https://npm.example/%41%2f",
 	} {

@@ -10,12 +10,12 @@ import (
 )
 
 func TestCut(t *testing.T) {
-	const registry = "http://localhost:4873/"
 	for src, want := range map[string]string{
 		"": "",
 		"a=1\n//localhost:4873/:_authToken=npm_EXAMPLE\nb=2\n":                "a=1\nb=2\n",
 		"a=1\r\n//localhost:4873/:_authToken = npm_EXAMPLE ; mine\r\nb=2\r\n": "a=1\r\nb=2\r\n",
 		"//localhost:4873/:_authToken=npm_EXAMPLE":                            "",
+		"a=1\r\n//localhost:4873/:_authToken=npm_EXAMPLE":                     "a=1",
 		"//localhost:4874/:_authToken=npm_EXAMPLE\n":                          "//localhost:4874/:_authToken=npm_EXAMPLE\n",
 	} {
 		got, rep, err := Cut([]byte(src), registry)
@@ -48,5 +48,17 @@ func TestRemove(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "a=1\n" {
 		t.Errorf("%q, %v", b, err)
+	}
+	// A file that Update has made is gone again, with its scopes.
+	path = filepath.Join(t.TempDir(), ".npmrc")
+	if _, err := Update(path, registry, secret.New(value), "@acme"); err != nil {
+		t.Fatal(err)
+	}
+	check(t, path, key+"="+value+"\n@acme:registry="+registry+"\n", 0o600)
+	if rep, err := Remove(path, registry, "@acme"); err != nil || !rep.Changed {
+		t.Errorf("%+v, %v", rep, err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -8,18 +8,20 @@ import (
 	"rotd/ipc/secret"
 )
 
-// Report says what Edit did, and what else the file has for the same registry.
+// Report says what was done to a file, and what else it has of the same kind.
 type Report struct {
 	Key     string // //host/path/:_authToken
 	Line    int    // of the setting, from 1
 	Added   bool   // the line is new
 	Changed bool   // the file is not what it was
-	// Others are lines that look like the setting and are not read as it: an
-	// earlier one of the same key, one without the final slash, one below a
-	// [section]. What they hold stays in the file.
+	// Others are lines of the file, as it is now, that look like the setting and
+	// are not it: an earlier one of the same key, one without the final slash, one
+	// below a [section]. What they hold stays in the file.
 	Others []int
+	// Moved are the scopes that had another registry.
+	Moved []string
 
-	// Set by Update only.
+	// Set by Update and Remove only.
 	Path      string // of the file, symbolic links followed
 	Tightened bool   // others could read the file, and cannot any more
 }
@@ -30,8 +32,8 @@ var ErrValue = errors.New("the value has characters that an .npmrc cannot carry"
 // ErrNotText says that the file is not an .npmrc.
 var ErrNotText = errors.New("it is not a text file")
 
-// PlaceholderError says that the setting names an environment variable, which
-// Edit does not overwrite.
+// PlaceholderError says that the setting names an environment variable, and is
+// not overwritten.
 type PlaceholderError struct {
 	Key         string
 	Line        int
@@ -39,53 +41,97 @@ type PlaceholderError struct {
 }
 
 func (e *PlaceholderError) Error() string {
-	return fmt.Sprintf("line %d takes its token from the environment: %s=%s", e.Line, e.Key, e.Placeholder)
+	return fmt.Sprintf("line %d takes its value from the environment: %s=%s", e.Line, e.Key, e.Placeholder)
 }
 
-// ListError says that the setting is spelled as a list, of which npm sends all
-// the elements as one token.
+// ListError says that the setting is spelled as a list, of which npm takes all
+// the elements as one value.
 type ListError struct {
 	Key  string
 	Line int
 }
 
 func (e *ListError) Error() string {
-	return fmt.Sprintf("line %d makes a list of the token: %s[]", e.Line, e.Key)
+	return fmt.Sprintf("line %d makes a list of it: %s[]", e.Line, e.Key)
 }
 
 // Edit returns src with the token of a registry set to value. An error leaves
 // nothing changed: *PlaceholderError, *ListError, or one that wraps
 // ErrRegistry, ErrValue or ErrNotText.
 func Edit(src []byte, registry string, value secret.Text) ([]byte, Report, error) {
-	return set(src, registry, value, false)
+	return editAll(src, registry, value, nil)
 }
 
 // Override is Edit for a copy that only one process reads: it puts the value in
 // the place of a placeholder too.
 func Override(src []byte, registry string, value secret.Text) ([]byte, Report, error) {
-	return set(src, registry, value, true)
-}
-
-// Cut returns src without the line that sets a registry's token. A line that
-// Edit would leave alone is left alone, with the same error.
-func Cut(src []byte, registry string) ([]byte, Report, error) {
-	scope, err := scope(registry)
+	key, err := Key(registry)
 	if err != nil {
 		return nil, Report{}, err
 	}
+	return set(src, key, value.Reveal(), true)
+}
+
+// Cut returns src without the line that sets a registry's token. A line that
+// Edit would leave alone is left alone, with the same error. What Edit has
+// added to a file, Cut takes out of it, to the byte. An earlier line of the same
+// key counts again then; it is among the Others.
+func Cut(src []byte, registry string) ([]byte, Report, error) {
+	return cutAll(src, registry, nil)
+}
+
+// set gives a setting its value.
+func set(src []byte, key, value string, override bool) ([]byte, Report, error) {
+	if !writable(value) {
+		return nil, Report{}, ErrValue
+	}
+	text := string(src)
+	if strings.ContainsRune(text, 0) {
+		return nil, Report{}, ErrNotText
+	}
+	settings := parse(text)
+	rep := Report{Key: key}
+	at := find(settings, key)
+	if at < 0 {
+		out, line := insert(text, settings, key+"="+value)
+		rep.Line, rep.Added, rep.Changed = line, true, true
+		return []byte(out), rep, nil
+	}
+	s := settings[at]
+	rep.Line = s.line
+	if err := s.untouchable(text, key, override); err != nil {
+		return nil, Report{}, err
+	}
+	if s.hasValue && s.value == value {
+		return src, rep, nil
+	}
+	equal := ""
+	if !s.hasValue {
+		equal = "="
+	}
+	rep.Changed = true
+	return []byte(text[:s.valueAt] + equal + value + text[s.valueEnd:]), rep, nil
+}
+
+// cut takes a setting's line out, where its value is one that ours tells.
+func cut(src []byte, key string, ours func(value string) bool) ([]byte, Report, error) {
 	text := string(src)
 	settings := parse(text)
-	rep := Report{Key: scope + tokenSetting}
-	at := find(settings, scope, &rep)
-	if at < 0 {
+	rep := Report{Key: key}
+	at := find(settings, key)
+	if at < 0 || !ours(settings[at].value) {
 		return src, rep, nil
 	}
 	s := settings[at]
-	if err := s.untouchable(text, rep.Key, false); err != nil {
+	if err := s.untouchable(text, key, false); err != nil {
 		return nil, Report{}, err
 	}
 	rep.Line, rep.Changed = s.line, true
-	return []byte(text[:s.start] + text[s.next:]), rep, nil
+	before := text[:s.start]
+	if s.next == s.end { // the last line, without an end: so is the one before it, then
+		before = strings.TrimSuffix(strings.TrimSuffix(before, "\n"), "\r")
+	}
+	return []byte(before + text[s.next:]), rep, nil
 }
 
 // untouchable says why the setting's value is not ours to change.
@@ -99,117 +145,30 @@ func (s setting) untouchable(text, key string, override bool) error {
 	return nil
 }
 
-// AddRegistry returns src with registry as the default one, unless src names
-// one already.
-func AddRegistry(src []byte, registry string) []byte {
-	settings := parse(string(src))
-	for _, s := range settings {
-		if s.key == "registry" && !s.section {
-			return src
-		}
-	}
-	out, _ := insert(string(src), settings, "registry="+strings.TrimRight(registry, "/")+"/")
-	return []byte(out)
-}
-
-func set(src []byte, registry string, value secret.Text, override bool) ([]byte, Report, error) {
-	scope, err := scope(registry)
-	if err != nil {
-		return nil, Report{}, err
-	}
-	if !writable(value.Reveal()) {
-		return nil, Report{}, ErrValue
-	}
-	text := string(src)
-	if strings.ContainsRune(text, 0) {
-		return nil, Report{}, ErrNotText
-	}
-	settings := parse(text)
-	rep := Report{Key: scope + tokenSetting}
-	at := find(settings, scope, &rep)
-	if at < 0 {
-		out, line := insert(text, settings, rep.Key+"="+value.Reveal())
-		rep.Line, rep.Added, rep.Changed = line, true, true
-		return []byte(out), rep, nil
-	}
-	s := settings[at]
-	rep.Line = s.line
-	if err := s.untouchable(text, rep.Key, override); err != nil {
-		return nil, Report{}, err
-	}
-	if s.hasValue && s.value == value.Reveal() {
-		return src, rep, nil
-	}
-	equal := ""
-	if !s.hasValue {
-		equal = "="
-	}
-	rep.Changed = true
-	return []byte(text[:s.valueAt] + equal + value.Reveal() + text[s.valueEnd:]), rep, nil
-}
-
-// find returns the index of the setting that npm reads the token from, or -1.
-// That is the last one of its key, and any one that makes a list of it.
-func find(settings []setting, scope string, rep *Report) int {
+// find returns the index of the setting of a key that npm reads, or -1. That is
+// the last one, and any one that makes a list of it.
+func find(settings []setting, key string) int {
 	at := -1
 	for i, s := range settings {
-		if s.key == rep.Key && !s.section && (at < 0 || !settings[at].list) { // nothing takes the list back
+		if s.key == key && !s.section && (at < 0 || !settings[at].list) { // nothing takes the list back
 			at = i
-		}
-	}
-	variant := strings.TrimSuffix(scope, "/") + tokenSetting
-	for i, s := range settings {
-		if s.key == variant || s.key == rep.Key && (s.section || i < at) {
-			rep.Others = append(rep.Others, s.line)
 		}
 	}
 	return at
 }
 
-// insert adds a line where npm reads it: at the end, or, in a file with
-// sections, after the last setting above the first of them. It returns the
-// number of the new line too.
-func insert(text string, settings []setting, line string) (string, int) {
-	eol := "\n"
-	if i := strings.IndexAny(text, "\r\n"); i >= 0 {
-		eol = text[i:afterLineEnd(text, i)]
-	}
-	at := len(text)
-	if first := firstSection(text); first >= 0 {
-		at = len(text) - len(strings.TrimPrefix(text, "\ufeff"))
-		for _, s := range settings {
-			if !s.section {
-				at = s.next
-			}
+// others are the lines of src that look like the setting of a key and are not
+// the one that npm reads.
+func others(src []byte, key string) (lines []int) {
+	settings := parse(string(src))
+	at := find(settings, key)
+	variant := strings.Replace(key, "/"+tokenSetting, tokenSetting, 1)
+	for i, s := range settings {
+		if i != at && (s.key == variant || s.key == key) {
+			lines = append(lines, s.line)
 		}
 	}
-	before := text[:at]
-	if before != "" && !strings.HasSuffix(before, "\n") && !strings.HasSuffix(before, "\r") && before != "\ufeff" {
-		before += eol
-	}
-	n := 1
-	for i := 0; i < len(before); i++ {
-		if before[i] == '\n' || before[i] == '\r' {
-			i = afterLineEnd(before, i) - 1
-			n++
-		}
-	}
-	return before + line + eol + text[at:], n
-}
-
-// firstSection is where the first [section] starts, or -1.
-func firstSection(text string) int {
-	for at := 0; at < len(text); {
-		end := len(text)
-		if i := strings.IndexAny(text[at:], "\r\n"); i >= 0 {
-			end = at + i
-		}
-		if isSection(text[at:end]) {
-			return at
-		}
-		at = afterLineEnd(text, end)
-	}
-	return -1
+	return lines
 }
 
 // writable tells whether npm reads value back as it is: no comment, quote,
@@ -225,22 +184,4 @@ func writable(value string) bool {
 		}
 	}
 	return !strings.Contains(value, "${")
-}
-
-// Lookup tells where src sets the registry's token and to what, if that is a
-// placeholder; a literal value it keeps to itself.
-func Lookup(src []byte, registry string) (line int, placeholder string, ok bool) {
-	scope, err := scope(registry)
-	if err != nil {
-		return 0, "", false
-	}
-	settings := parse(string(src))
-	at := find(settings, scope, &Report{Key: scope + tokenSetting})
-	if at < 0 {
-		return 0, "", false
-	}
-	if strings.HasPrefix(settings[at].value, "${") {
-		placeholder = settings[at].value
-	}
-	return settings[at].line, placeholder, true
 }

@@ -33,17 +33,21 @@ const lockTime = 10 * time.Second
 // others read it, as it now holds a token; a new one has mode 0600. A file that
 // is right already is not written.
 //
+// The packages of the scopes come from the registry then, too.
+//
 // Two Updates wait for each other. Programs that do not lock, as npm, are
 // noticed when they write between our reading and our writing, and the edit is
 // done again on what they wrote.
-func Update(path, registry string, value secret.Text) (Report, error) {
-	return change(path, func(src []byte) ([]byte, Report, error) { return Edit(src, registry, value) })
+func Update(path, registry string, value secret.Text, scopes ...string) (Report, error) {
+	return change(path, func(src []byte) ([]byte, Report, error) { return editAll(src, registry, value, scopes) })
 }
 
-// Remove takes a registry's token out of the file at path, as Cut does, and with
-// the care of Update. A file that is not there is right already.
-func Remove(path, registry string) (Report, error) {
-	return change(path, func(src []byte) ([]byte, Report, error) { return Cut(src, registry) })
+// Remove takes a registry's token out of the file at path, as Cut does, what
+// Update has written for the scopes, too, and with the care of Update. A file in
+// which nothing is left is removed, as npm does it; one that is not there is
+// right already.
+func Remove(path, registry string, scopes ...string) (Report, error) {
+	return change(path, func(src []byte) ([]byte, Report, error) { return cutAll(src, registry, scopes) })
 }
 
 // editor makes of a file what it is to be.
@@ -105,7 +109,11 @@ func updateOnce(path string, edit editor) (rep Report, again bool, err error) {
 	if err == nil && (!bytes.Equal(now, src) || (fi == nil) != (nowInfo == nil)) {
 		return rep, true, os.Remove(tmp)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case len(out) == 0:
+		err = errors.Join(os.Remove(path), os.Remove(tmp))
+	default:
 		err = os.Rename(tmp, path)
 	}
 	if err != nil {
