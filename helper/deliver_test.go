@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -121,10 +122,10 @@ func TestLinkAndUnlink(t *testing.T) {
 		removed = append(removed, r.PathValue("name"))
 		w.WriteHeader(http.StatusNoContent)
 	})
-	other := linkCommand("/old/rot", "http://localhost:4873", file)
+	other := linkCommand("/old/rot", "http://localhost:4873", file, nil)
 	d.on("GET "+ipc.PathDeliver, map[string]any{"deliveries": []ipc.Delivery{
 		{Name: "gh", Command: []string{"gh"}}, {Name: "npmrc", Command: other},
-		{Name: "npmrc-2", Command: linkCommand("/old/rot", "http://localhost:4873", "/elsewhere")},
+		{Name: "npmrc-2", Command: linkCommand("/old/rot", "http://localhost:4873", "/elsewhere", nil)},
 	}})
 	runEnv(t.Context(), e, "npmrc", testROT, "--link", "--file", ".npmrc").want(t, 0, "", "✔ npmrc has generation 1")
 	var req ipc.Deliver
@@ -132,7 +133,7 @@ func TestLinkAndUnlink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.body(deliverPath, &req); !slices.Equal(req.Command, linkCommand(program, "http://localhost:4873", file)) || !slices.Equal(removed, []string{"npmrc"}) {
+	if d.body(deliverPath, &req); !slices.Equal(req.Command, linkCommand(program, "http://localhost:4873", file, nil)) || !slices.Equal(removed, []string{"npmrc"}) {
 		t.Errorf("the request: %+v; removed %v", req, removed)
 	}
 
@@ -149,6 +150,40 @@ func TestLinkAndUnlink(t *testing.T) {
 	if !slices.Equal(removed, []string{"npmrc"}) {
 		t.Errorf("removed %v", removed)
 	}
+}
+
+// TestLinkOfAScope takes out again what the link has put in, and no more.
+func TestLinkOfAScope(t *testing.T) {
+	d := newDaemon(t)
+	d.hasToken()
+	d.delivers(ipc.Delivery{Name: "npmrc", State: ipc.DeliveryOK, Generation: 1})
+	d.mux.HandleFunc("DELETE "+ipc.PathDelivery, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	var links []ipc.Delivery
+	d.mux.HandleFunc("GET "+ipc.PathDeliver, func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{"deliveries": links})
+	})
+	e := d.env()
+	file := filepath.Join(e.Dir, ".npmrc")
+	const was = "@there:registry=http://localhost:4873/\na=1"
+	if err := os.WriteFile(file, []byte(was), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time it is linked already
+		e.Stderr = nil
+		runEnv(t.Context(), e, "npmrc", testROT, "--link", "--scope", "@there,acme").want(t, 0, "", "✔ npmrc has generation 1")
+		var req ipc.Deliver
+		if d.body(deliverPath, &req); !slices.Equal(req.Command[7:], []string{"--scope", "@acme"}) {
+			t.Fatalf("the request: %+v", req)
+		}
+		links = []ipc.Delivery{{Name: "npmrc", Command: req.Command}}
+		run := d.env()
+		run.Stdin = strings.NewReader(testToken)
+		runEnv(t.Context(), run, req.Command[1:]...).want(t, 0, "", file)
+		checkFile(t, file, was+"\n//localhost:4873/:_authToken="+testToken+"\n@acme:registry=http://localhost:4873/")
+	}
+	e.Stderr = nil
+	runEnv(t.Context(), e, "npmrc", testROT, "--unlink").want(t, 0, "", "✔ removed npmrc\n")
+	checkFile(t, file, was)
 }
 
 func TestRotateWithGraceAndLeak(t *testing.T) {

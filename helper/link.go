@@ -8,28 +8,45 @@ import (
 
 	"rotd/helper/npmrc"
 	"rotd/ipc"
+	"rotd/ipc/fmt"
 	"rotd/ipc/secret"
 )
 
 // linkCommand is the delivery that keeps a file current: this program, which
-// gets the value on its standard input.
-func linkCommand(program, registry, file string) []string {
-	return []string{program, "npmrc", fromStdin, "--registry", registry, "--file", file}
+// gets the value on its standard input. The scopes are those whose registry the
+// link has written into the file.
+func linkCommand(program, registry, file string, scopes []string) []string {
+	argv := []string{program, "npmrc", fromStdin, "--registry", registry, "--file", file}
+	for _, scope := range scopes {
+		argv = append(argv, "--scope", scope)
+	}
+	return argv
 }
 
 // fromStdin, as a reference, is whatever value stands on the standard input.
 const fromStdin = "-"
 
+// linkOf is the registry of a link and its scopes, where d is one for the file.
+func linkOf(d ipc.Delivery, file string) (registry string, scopes []string, ok bool) {
+	if len(d.Command) < 7 {
+		return "", nil, false
+	}
+	registry = d.Command[4]
+	for i := 8; i < len(d.Command); i += 2 {
+		scopes = append(scopes, d.Command[i])
+	}
+	ok = slices.Equal(d.Command[1:], linkCommand("", registry, file, scopes)[1:])
+	return registry, scopes, ok
+}
+
 // registryOf is the registry of a link, where d is one for the file.
 func registryOf(d ipc.Delivery, file string) (registry string, ok bool) {
-	if len(d.Command) != 7 || !slices.Equal(d.Command[1:], linkCommand("", d.Command[4], file)[1:]) {
-		return "", false
-	}
-	return d.Command[4], true
+	registry, _, ok = linkOf(d, file)
+	return registry, ok
 }
 
 // link has rotd keep the file current.
-func (c *call) link(ctx context.Context, ref, file string) error {
+func (c *call) link(ctx context.Context, ref string, o npmrcFlags) error {
 	tok, err := c.token(ctx, ref)
 	if err != nil {
 		return err
@@ -42,19 +59,40 @@ func (c *call) link(ctx context.Context, ref, file string) error {
 	if err != nil {
 		return err
 	}
-	want := linkCommand(program, tok.Registry, file)
+	scopes := c.newScopes(o, tok.Registry)
 	for _, d := range all {
-		if _, ok := registryOf(d, file); ok && !slices.Equal(d.Command, want) {
+		if _, had, ok := linkOf(d, o.file); ok {
+			scopes = union(had, scopes)
+		}
+	}
+	want := linkCommand(program, tok.Registry, o.file, scopes)
+	for _, d := range all {
+		if _, ok := registryOf(d, o.file); ok && !slices.Equal(d.Command, want) {
 			if err := c.removeDelivery(ctx, ref, d.Name); err != nil { // of a rot that stood elsewhere
 				return err
 			}
 		}
 	}
-	c.warnShadows(tok.Registry, file, nil)
+	c.warnShadows(tok.Registry, o.file, nil)
 	return c.deliver(ctx, ref, ipc.Deliver{Command: want})
 }
 
-// unlink has rotd leave the file alone, and takes the value out of it.
+// newScopes are those that the file does not take from the registry yet.
+func (c *call) newScopes(o npmrcFlags, registry string) []string {
+	src, _ := os.ReadFile(o.file) // the delivery says what is wrong with it
+	return slices.DeleteFunc(slices.Clone(o.scopes), func(scope string) bool { return npmrc.HasScope(src, scope, registry) })
+}
+
+func union(a, b []string) []string {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	return a
+}
+
+// unlink has rotd leave the file alone, and takes out of it what the link wrote.
 func (c *call) unlink(ctx context.Context, ref, file string) error {
 	all, err := c.deliveries(ctx, ref)
 	if err != nil {
@@ -62,7 +100,7 @@ func (c *call) unlink(ctx context.Context, ref, file string) error {
 	}
 	found := false
 	for _, d := range all {
-		registry, ok := registryOf(d, file)
+		registry, scopes, ok := linkOf(d, file)
 		if !ok {
 			continue
 		}
@@ -70,8 +108,12 @@ func (c *call) unlink(ctx context.Context, ref, file string) error {
 		if err := c.removeDelivery(ctx, ref, d.Name); err != nil {
 			return err
 		}
-		if _, err := npmrc.Remove(file, registry); err != nil {
+		rep, err := npmrc.Remove(file, registry, scopes...)
+		if err != nil {
 			return explainNpmrc(file, err)
+		}
+		for _, line := range rep.Others {
+			c.warn(fmt.Sprintf("line %d of %s sets the same, and stays: delete it if its token is not wanted", line, rep.Path))
 		}
 	}
 	if !found {

@@ -17,11 +17,12 @@ var npmrcCommand = command{
 	line: "write the present value into an .npmrc",
 	run:  runNpmrc,
 	help: `rot npmrc rot://rot_a2c4q7
+rot npmrc ci --scope @acme
 rot npmrc ci --file /srv/build/.npmrc
 rot npmrc ci --link
-rot npmrc ci --json
 
-usage: rot npmrc REF [--file F] [--link | --unlink] [--json]
+usage: rot npmrc REF [--project | --file F] [--scope @S]…
+                 [--link | --unlink] [--json]
 
 Sets //HOST/PATH/:_authToken= for the ROT's registry, in the file that npm
 reads as yours: NPM_CONFIG_USERCONFIG, else ~/.npmrc. Every other byte of the
@@ -32,10 +33,14 @@ The file has the value of this moment: run it again after a rotation, or let
 rotd do that: --link makes it a delivery (rot help deliver). A line
 that takes its value from the environment, as
 //HOST/:_authToken=${NPM_TOKEN}, is not touched: keep it, and use rot exec.
+A file in a git repository is refused, unless git ignores it. rot warns of
+what package managers would take instead: a variable, the project's own file.
 
+  --project      the project's .npmrc, beside the nearest package.json
   --file F       another file; its directory must exist
+  --scope @S     take the packages of @S from the ROT's registry, too
   --link         keep the file current from now on
-  --unlink       no longer, and take the line out of it
+  --unlink       no longer, and take out of it what --link has put there
   --json         {"file","key","changed"}
   --access-token-file F
                  show the access token in it (else that in ROT_ACCESS_TOKEN)
@@ -43,49 +48,100 @@ that takes its value from the environment, as
 `,
 }
 
+// npmrcFlags are what rot npmrc was told.
+type npmrcFlags struct {
+	file         string
+	project      bool
+	scopes       []string
+	link, unlink bool
+	registry     string // of fromStdin
+}
+
 func runNpmrc(ctx context.Context, c *call, args []string) error {
+	var o npmrcFlags
 	fs := c.readFlags()
-	file := fs.String("file", "", "")
-	link := fs.Bool("link", false, "")
-	unlink := fs.Bool("unlink", false, "")
-	registry := fs.String("registry", "", "") // of fromStdin
+	fs.StringVar(&o.file, "file", "", "")
+	fs.BoolVar(&o.project, "project", false, "")
+	fs.StringSliceVar(&o.scopes, "scope", nil, "")
+	fs.BoolVar(&o.link, "link", false, "")
+	fs.BoolVar(&o.unlink, "unlink", false, "")
+	fs.StringVar(&o.registry, "registry", "", "")
 	ref, err := c.parseRef(fs, args)
 	if err != nil {
 		return err
 	}
-	if *file == "" {
-		if *file, err = c.userConfig(); err != nil {
-			return err
+	if err := c.npmrcFile(&o, ref); err != nil {
+		return err
+	}
+	switch {
+	case o.link:
+		return c.link(ctx, ref, o)
+	case o.unlink:
+		return c.unlink(ctx, ref, o.file)
+	}
+	return c.writeNpmrc(ctx, ref, o)
+}
+
+// npmrcFile checks what was told, and finds the file: a token goes into none
+// that git would commit. What rotd itself runs was looked at when it was linked.
+func (c *call) npmrcFile(o *npmrcFlags, ref string) (err error) {
+	switch {
+	case o.link && o.unlink:
+		return c.usage("--link and --unlink contradict each other")
+	case o.project && o.file != "":
+		return c.usage("--project and --file contradict each other")
+	}
+	for i, word := range o.scopes {
+		if o.scopes[i], err = npmrc.Scope(word); err != nil {
+			return c.usage(fmt.Sprintf("--scope %q: %v", word, err))
 		}
 	}
-	var value secret.Text
+	own, err := c.userConfig()
 	switch {
-	case *link && *unlink:
-		return c.usage("--link and --unlink contradict each other")
-	case *link:
-		return c.link(ctx, ref, c.absolute(*file))
-	case *unlink:
-		return c.unlink(ctx, ref, c.absolute(*file))
-	case ref == fromStdin:
+	case o.project:
+		o.file, _ = projectConfig(c.Dir)
+	case o.file == "" && err != nil:
+		return err
+	case o.file == "":
+		o.file = own
+	}
+	o.file = c.absolute(o.file)
+	if o.unlink || ref == fromStdin || o.file == c.absolute(own) {
+		return nil
+	}
+	real, err := npmrc.Resolve(o.file)
+	if err != nil {
+		return explainNpmrc(o.file, err)
+	}
+	return c.keepOutOfGit(real)
+}
+
+// writeNpmrc writes the present value into the file.
+func (c *call) writeNpmrc(ctx context.Context, ref string, o npmrcFlags) (err error) {
+	var value secret.Text
+	if ref == fromStdin {
 		if value, err = c.readValue(); err != nil {
 			return err
 		}
-	default:
+	} else {
 		tok, err := c.token(ctx, ref)
 		if err != nil {
 			return err
 		}
-		*registry, value = tok.Registry, tok.Value.Text
+		o.registry, value = tok.Registry, tok.Value.Text
 	}
-	rep, err := npmrc.Update(*file, *registry, value)
+	rep, err := npmrc.Update(o.file, o.registry, value, o.scopes...)
 	if err != nil {
-		return explainNpmrc(*file, err)
+		return explainNpmrc(o.file, err)
 	}
 	for _, line := range rep.Others {
-		c.warn(fmt.Sprintf("line %d of %s names a token for the same registry too, and npm does not use it: delete that line", line, rep.Path))
+		c.warn(fmt.Sprintf("line %d of %s sets the same, and npm does not use it: delete that line", line, rep.Path))
+	}
+	for _, scope := range rep.Moved {
+		c.warn(fmt.Sprintf("the packages of %s came from another registry before, by %s", scope, rep.Path))
 	}
 	if ref != fromStdin {
-		c.warnShadows(*registry, *file, nil)
+		c.warnShadows(o.registry, o.file, nil)
 	}
 	if c.json {
 		return c.printJSON(struct {

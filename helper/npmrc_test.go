@@ -2,6 +2,7 @@ package helper
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,7 +38,7 @@ func TestNpmrcRefuses(t *testing.T) {
 	text := "//localhost:4873/:_authToken=${NPM_TOKEN}\n"
 	file := writeFile(t, "rc", text)
 	got := d.run("npmrc", testROT, "--file", file)
-	got.want(t, ipc.ExitFailed, "", "line 1 takes its token from the environment")
+	got.want(t, ipc.ExitFailed, "", "line 1 takes its value from the environment")
 	if !strings.Contains(got.stderr, "rot exec") {
 		t.Errorf("no hint: %q", got.stderr)
 	}
@@ -69,6 +70,78 @@ func TestNpmrcWarnsOfWhatHidesIt(t *testing.T) {
 	project := filepath.Join(e.Dir, ".npmrc")
 	e.Dir = sub
 	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "delete line 2 of "+project)
+}
+
+func TestNpmrcScopes(t *testing.T) {
+	d := newDaemon(t)
+	d.hasToken()
+	file := writeFile(t, "rc", "@b:registry=http://x/\n")
+	d.run("npmrc", testROT, "--file", file, "--scope", "acme", "--scope", "@b").want(t, 0, "", "the packages of @b came from another registry before")
+	checkFile(t, file, "@b:registry=http://localhost:4873/\n//localhost:4873/:_authToken="+testToken+"\n@acme:registry=http://localhost:4873/\n")
+	d.run("npmrc", testROT, "--file", file, "--scope", "a/b").want(t, ipc.ExitUsage, "", "a scope is @ and a name")
+}
+
+// TestNpmrcOfAProject holds rot to keep a token out of git, by git's own word.
+func TestNpmrcOfAProject(t *testing.T) {
+	d := newDaemon(t)
+	d.hasToken()
+	e := d.env()
+	git := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-C", e.Dir, "-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v: %s", args, err, out)
+		}
+	}
+	put := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(e.Dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.Dir = filepath.Join(t.TempDir(), "project")
+	if err := os.MkdirAll(filepath.Join(e.Dir, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	top := e.Dir
+	project := filepath.Join(e.Dir, ".npmrc")
+	line := "//localhost:4873/:_authToken=" + testToken + "\n"
+	put("package.json", "{}")
+	rot := func(code int, stderr string, args ...string) {
+		t.Helper()
+		e.Stderr = nil
+		runEnv(t.Context(), e, append([]string{"npmrc", testROT}, args...)...).want(t, code, "", stderr)
+	}
+	e.Dir = filepath.Join(top, "sub")
+	rot(0, "✔ "+project+" written", "--project")
+	e.Dir = top
+	checkFile(t, project, line)
+	put(".npmrc", "a=1\n")
+
+	git("init", "-q")
+	rot(ipc.ExitFailed, "is in the git repository "+top+", which does not ignore it", "--project")
+	rot(ipc.ExitFailed, "echo /.npmrc >>"+filepath.Join(top, ".gitignore"), "--project", "--link")
+	rot(ipc.ExitFailed, "would be committed", "--file", filepath.Join("sub", "rc"))
+	checkFile(t, project, "a=1\n")
+	// A link from elsewhere leads there, too.
+	link := filepath.Join(t.TempDir(), ".npmrc")
+	if err := os.Symlink(project, link); err != nil {
+		t.Fatal(err)
+	}
+	rot(ipc.ExitFailed, "would be committed", "--file", link)
+
+	put(".gitignore", ".npmrc\n")
+	e.Environ = append(e.Environ, "GIT_DIR=/nonexistent")
+	rot(0, "✔ "+project+" written", "--project")
+	checkFile(t, project, "a=1\n"+line)
+
+	put(".npmrc", "a=1\n")
+	git("add", "-f", ".npmrc")
+	git("commit", "-qm", "x")
+	rot(ipc.ExitFailed, "would be committed", "--project") // it is committed already
+	e.Environ = append(e.Environ, "PATH=/nonexistent")
+	rot(ipc.ExitFailed, "there is no git", "--project")
+	rot(ipc.ExitUsage, "contradict", "--project", "--file", "x")
 }
 
 func checkFile(t *testing.T, path, want string) {

@@ -54,7 +54,7 @@ func Remove(path, registry string, scopes ...string) (Report, error) {
 type editor func(src []byte) ([]byte, Report, error)
 
 func change(path string, edit editor) (Report, error) {
-	real, err := resolve(path)
+	real, err := Resolve(path)
 	if err != nil {
 		return Report{}, err
 	}
@@ -180,8 +180,9 @@ func writeBeside(path string, b []byte, mode fs.FileMode, old fs.FileInfo) (name
 	return f.Name(), f.Sync()
 }
 
-// resolve follows symbolic links, to a file that is not there yet too.
-func resolve(path string) (string, error) {
+// Resolve follows symbolic links, to a file that is not there yet too. It is the
+// path of what Update would write.
+func Resolve(path string) (string, error) {
 	for range 40 {
 		real, err := filepath.EvalSymlinks(path)
 		if err == nil {
