@@ -42,6 +42,10 @@ type Config struct {
 	// desktop shows them, where there is one.
 	Notify []string
 
+	// ReaderTime is how long a value that was replaced is kept for those who were
+	// handed it and keep their connection; 0: not at all.
+	ReaderTime time.Duration
+
 	// Inherited are the sockets that a service manager has made. Where there are
 	// some, that at Socket must be among them.
 	Inherited []*os.File
@@ -65,6 +69,7 @@ type Daemon struct {
 	started time.Time
 	store   atomic.Pointer[store.Store] // nil while the keyring is locked
 	engine  *rotate.Engine              // set before store
+	leases  *leases                     // likewise
 
 	passcards keyedLocks // one run a passcard
 	running   runningROTs
@@ -237,6 +242,10 @@ func (d *Daemon) begin(st *store.Store) {
 	if err := browser.Sweep(profileDir(d.cfg)); err != nil {
 		d.cfg.Log.Warn("a browser's profile of an earlier run is left", "err", err)
 	}
+	d.leases = newLeases(filepath.Join(d.cfg.StateDir, "leases"), func(rot string) {
+		d.settles.release(rot)
+		d.kick()
+	})
 	d.engine = &rotate.Engine{
 		Journal: st,
 		Courier: courier{d, st},
@@ -244,6 +253,9 @@ func (d *Daemon) begin(st *store.Store) {
 		Sleep:   sleep,
 		Jitter:  rand.Float64,
 		Log:     d.cfg.Log,
+
+		Readers:    d.leases.of,
+		ReaderTime: func() time.Duration { return d.settings().ReaderTime },
 	}
 	d.unattended = func(ctx context.Context, st *store.Store, passcard string) (npmAccount, error) {
 		return d.open(ctx, st, passcard, presence{timer: true})

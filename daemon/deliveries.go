@@ -217,7 +217,7 @@ func prepare(ctx context.Context, st *store.Store, rots []string, grace *time.Du
 
 // tellWaiting says in the outcome of a rotation what older values are kept for.
 func tellWaiting(done *ipc.Rotation, wait rotate.Waiting) {
-	done.GraceEnds = timeOrNil(wait.Grace)
+	done.GraceEnds, done.Readers = timeOrNil(wait.Grace), wait.Readers
 	var why []string
 	for _, u := range wait.Undelivered {
 		done.Undelivered = append(done.Undelivered, u.Name)

@@ -59,28 +59,39 @@ func (d *Daemon) getROTs(r *http.Request, st *store.Store, out *reply) error {
 // that is past its expiry is dead is npm's to say: this machine's clock may be
 // wrong, and the answer names the expiry.
 func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
-	ctx := r.Context()
-	id := readingOf(ctx).rot
-	g, value, err := st.Current(ctx, id)
-	if errors.Is(err, store.ErrNoValue) {
-		return d.noValueYet(ctx, st, id)
+	if r.URL.Query().Has("lease") {
+		return d.lease(r, st, out)
 	}
+	id := readingOf(r.Context()).rot
+	tok, err := d.tokenOf(r.Context(), st, id)
 	if err != nil {
 		return err
+	}
+	d.noteRead(r, id, tok.Generation)
+	return out.json(tok)
+}
+
+// tokenOf is the present value of a ROT.
+func (d *Daemon) tokenOf(ctx context.Context, st *store.Store, id string) (ipc.Token, error) {
+	g, value, err := st.Current(ctx, id)
+	if errors.Is(err, store.ErrNoValue) {
+		return ipc.Token{}, d.noValueYet(ctx, st, id)
+	}
+	if err != nil {
+		return ipc.Token{}, err
 	}
 	registry, err := st.RegistryOf(ctx, id)
 	if err != nil {
-		return err
+		return ipc.Token{}, err
 	}
-	d.noteRead(r, id, g.N)
-	return out.json(ipc.Token{
+	return ipc.Token{
 		ROT:             rotRef(id),
 		Generation:      g.N,
 		Value:           secret.Wire{Text: value},
 		Expires:         timeOrNil(g.Expires),
 		Registry:        registry,
 		DefaultRegistry: isDefaultRegistry(registry),
-	})
+	}, nil
 }
 
 // noValueYet says why a ROT serves nothing, or nothing any more.

@@ -21,9 +21,10 @@ type Supervisor interface {
 
 // Settings are what a running daemon can be given anew.
 type Settings struct {
-	Browser          string   // as Config.Browser
-	BrowserNoSandbox bool     // as Config.BrowserNoSandbox
-	Notify           []string // as Config.Notify
+	Browser          string        // as Config.Browser
+	BrowserNoSandbox bool          // as Config.BrowserNoSandbox
+	Notify           []string      // as Config.Notify
+	ReaderTime       time.Duration // as Config.ReaderTime
 }
 
 // settings are those that hold now.
@@ -31,7 +32,7 @@ func (d *Daemon) settings() Settings {
 	if s := d.reloaded.Load(); s != nil {
 		return *s
 	}
-	return Settings{Browser: d.cfg.Browser, BrowserNoSandbox: d.cfg.BrowserNoSandbox, Notify: d.cfg.Notify}
+	return Settings{Browser: d.cfg.Browser, BrowserNoSandbox: d.cfg.BrowserNoSandbox, Notify: d.cfg.Notify, ReaderTime: d.cfg.ReaderTime}
 }
 
 // answerLimit is how long the API may take for its first answer.

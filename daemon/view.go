@@ -118,6 +118,7 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 		switch {
 		case g.Step == store.StepRetiring:
 			v.Retiring++
+			v.Readers += d.leases.count(leased{r.ID, g.N})
 		case g.N == r.Current:
 			v.TokenName, v.Created, v.Expires = g.TokenName, timeOrNil(g.Created), timeOrNil(rotate.Expiry(d.cfg.Now(), g))
 		}

@@ -79,14 +79,14 @@ new: not run yet
 	}
 
 	d.on("GET "+ipc.PathStatus, ipc.Status{Passcards: []ipc.Passcard{{Ref: testPas}}, ROTs: []ipc.ROT{
-		{Ref: testROT, Passcard: testPas, State: ipc.StateOK, Generation: 2, Deliveries: all, Retiring: 1, GraceEnds: &next},
+		{Ref: testROT, Passcard: testPas, State: ipc.StateOK, Generation: 2, Deliveries: all, Retiring: 1, GraceEnds: &next, Readers: 3},
 	}})
 	if got := d.run("status"); !strings.Contains(got.stdout, `
   to      gh: has generation 2 since 2026-11-23 11:00 UTC
   to      etcd: failing, exit status 1, tried again in 30 s
     it said: Error: context deadline exceeded
   to      new: not run yet
-  old     1 not yet confirmed as revoked, kept until 2026-11-23 12:00 UTC
+  old     1 not yet confirmed as revoked, kept until 2026-11-23 12:00 UTC, kept for 3 that run with it (rot exec)
 `) {
 		t.Errorf("status: %s", got.stdout)
 	}
@@ -189,13 +189,13 @@ func TestLinkOfAScope(t *testing.T) {
 func TestRotateWithGraceAndLeak(t *testing.T) {
 	ends := testNow.Add(24 * time.Hour)
 	d := newDaemon(t)
-	d.stream("POST "+ipc.PathRotate, ipc.Event{Result: &ipc.Result{Rotations: []ipc.Rotation{{ROT: testROT, Generation: 2, GraceEnds: &ends}}}})
-	d.run("rotate", testROT, "--grace", "24h").want(t, 0, "", "the old token lives on until 2026-11-24 12:00 UTC\n")
+	d.stream("POST "+ipc.PathRotate, ipc.Event{Result: &ipc.Result{Rotations: []ipc.Rotation{{ROT: testROT, Generation: 2, GraceEnds: &ends, Readers: 2}}}})
+	d.run("rotate", testROT, "--grace", "24h").want(t, 0, "", "the old token lives on until 2026-11-24 12:00 UTC\nthe old token lives on for what runs with it by rot exec: 2\n")
 	var req ipc.Rotate
 	if d.body("/v1/rotations/rot_a2c4q7y3k5m6n2p4", &req); req.Grace != "24h" || req.RevokeNow || req.Shape != nil {
 		t.Errorf("the request: %+v", req)
 	}
-	d.run("rotate", testROT, "--revoke-now", "--json").want(t, 0, `{"rot":"`+testROT+`","generation":2,"grace_ends":"2026-11-24T12:00:00Z"}`+"\n", "")
+	d.run("rotate", testROT, "--revoke-now", "--json").want(t, 0, `{"rot":"`+testROT+`","generation":2,"grace_ends":"2026-11-24T12:00:00Z","readers":2}`+"\n", "")
 	req = ipc.Rotate{}
 	if d.body("/v1/rotations/rot_a2c4q7y3k5m6n2p4", &req); req.Grace != "" || !req.RevokeNow || req.Shape != nil {
 		t.Errorf("the request: %+v", req)

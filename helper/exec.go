@@ -87,10 +87,11 @@ func runExec(ctx context.Context, c *call, args []string) error {
 	if err != nil {
 		return c.cannotRun(argv[0], err)
 	}
-	tok, err := c.token(ctx, ref)
+	tok, release, err := c.tokenFor(ctx, ref)
 	if err != nil {
 		return err
 	}
+	defer release()
 	return c.runWith(tok, path, argv)
 }
 

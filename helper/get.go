@@ -61,13 +61,20 @@ func (c *call) token(ctx context.Context, ref string) (tok ipc.Token, err error)
 	if client.AccessToken, err = c.accessToken(); err != nil {
 		return tok, err
 	}
-	err = client.Get(ctx, ipc.Path(ipc.PathToken, ref), &tok)
-	if err == nil && tok.Value.IsZero() {
-		err = &ipc.ProtocolError{Socket: c.socket, Cause: errors.New("there is no value in it")}
+	if err = client.Get(ctx, ipc.Path(ipc.PathToken, ref), &tok); err != nil {
+		return tok, err
 	}
-	if err == nil && tok.Expires != nil && c.Now().After(*tok.Expires) {
+	return tok, c.check(tok)
+}
+
+// check looks at what rotd has answered.
+func (c *call) check(tok ipc.Token) error {
+	if tok.Value.IsZero() {
+		return &ipc.ProtocolError{Socket: c.socket, Cause: errors.New("there is no value in it")}
+	}
+	if tok.Expires != nil && c.Now().After(*tok.Expires) {
 		// Only a warning: this machine's clock may be the one that is wrong.
 		c.warn("this token expired on " + tok.Expires.Format(time.DateOnly) + "; rot status says why there is no newer one")
 	}
-	return tok, err
+	return nil
 }

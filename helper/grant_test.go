@@ -77,7 +77,7 @@ func TestAccessTokenIsShown(t *testing.T) {
 	var shown []string
 	d.mux.HandleFunc("GET "+ipc.PathToken, func(w http.ResponseWriter, r *http.Request) {
 		shown = append(shown, r.Header.Get("Authorization"))
-		w.Write([]byte(`{"value":"npm_EXAMPLE","registry":"http://localhost:1"}`))
+		w.Write([]byte(`{"value":"npm_EXAMPLE","registry":"http://localhost:1"}` + "\n"))
 	})
 	d.mux.HandleFunc("GET "+ipc.PathStatus, func(w http.ResponseWriter, r *http.Request) {
 		shown = append(shown, r.Header.Get("Authorization"))

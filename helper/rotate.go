@@ -133,6 +133,7 @@ type rotated struct {
 	Expires    *time.Time `json:"expires,omitempty"`
 	Warning    string     `json:"warning,omitempty"`
 	GraceEnds  *time.Time `json:"grace_ends,omitempty"` // until then the old token lives on
+	Readers    int        `json:"readers,omitempty"`    // commands of rot exec that it lives on for
 	Error      *ipc.Error `json:"error,omitempty"`
 }
 
@@ -158,7 +159,7 @@ func (c *call) showRotations(all []ipc.Rotation) error {
 
 func (c *call) showRotation(r ipc.Rotation) error {
 	if c.json {
-		return c.printJSON(rotated{r.ROT, r.Generation, r.Expires, r.Warning, r.GraceEnds, r.Error})
+		return c.printJSON(rotated{r.ROT, r.Generation, r.Expires, r.Warning, r.GraceEnds, r.Readers, r.Error})
 	}
 	if r.Error != nil {
 		c.errorf(&ipc.Error{Message: r.ROT + ": " + r.Error.Message, Hint: r.Error.Hint})
@@ -167,6 +168,9 @@ func (c *call) showRotation(r ipc.Rotation) error {
 	c.done("rotated " + r.ROT)
 	if r.GraceEnds != nil {
 		c.note("the old token lives on until " + stamp(*r.GraceEnds))
+	}
+	if r.Readers > 0 {
+		c.note(fmt.Sprintf("the old token lives on for what runs with it by rot exec: %d", r.Readers))
 	}
 	if r.Warning != "" {
 		c.warn(r.ROT + ": " + r.Warning)

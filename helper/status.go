@@ -121,6 +121,9 @@ func (c *call) describe(b *strings.Builder, r ipc.ROT) {
 		if r.GraceEnds != nil {
 			kept = ", kept until " + stamp(*r.GraceEnds)
 		}
+		if r.Readers > 0 {
+			kept += fmt.Sprintf(", kept for %d that run with it (rot exec)", r.Readers)
+		}
 		fmt.Fprintf(b, "  old     %d not yet confirmed as revoked%s\n", r.Retiring, kept)
 	}
 	if e := r.LastError; e != nil {

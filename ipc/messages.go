@@ -14,7 +14,7 @@ const (
 	PathDoctor    = "/v1/doctor"                       // GET → Doctor
 	PathPasscards = "/v1/passcards"                    // GET → {"passcards":[Passcard]}; POST Connect → stream of Event
 	PathROTs      = "/v1/rots"                         // GET → {"rots":[ROT]}
-	PathToken     = "/v1/rots/{ref}/token"             // GET → Token
+	PathToken     = "/v1/rots/{ref}/token"             // GET → Token; ?lease=1 → Token, and the connection is a lease
 	PathRotate    = "/v1/rotations/{ref}"              // POST Rotate → stream of Event
 	PathApprove   = "/v1/approvals"                    // POST Approve → stream of Event
 	PathRevoke    = "/v1/revocations/{ref}"            // POST Revoke → stream of Event
@@ -96,6 +96,8 @@ type ROT struct {
 	GraceEnds   *time.Time `json:"grace_ends,omitempty"` // of the newest value that is in it
 	// Retiring counts old values that npm has not yet confirmed as revoked.
 	Retiring int `json:"retiring,omitempty"`
+	// Readers counts the leases of Token on old values, which live on for them.
+	Readers int `json:"readers,omitempty"`
 	// ExpiresBeforeNext: the present value expires, and nothing is tried before.
 	ExpiresBeforeNext bool `json:"expires_before_next,omitempty"`
 }
@@ -347,6 +349,7 @@ type Rotation struct {
 	// GraceEnds when the grace period is over that they are kept for.
 	Undelivered []string   `json:"undelivered,omitempty"`
 	GraceEnds   *time.Time `json:"grace_ends,omitempty"`
+	Readers     int        `json:"readers,omitempty"` // leases that older values are kept for, for a time
 	Error       *Error     `json:"error,omitempty"`
 }
 
@@ -433,6 +436,10 @@ type Token struct {
 	Registry   string      `json:"registry"` // no trailing slash
 	// DefaultRegistry: it is the one that npm uses when it is told nothing.
 	DefaultRegistry bool `json:"default_registry,omitempty"`
+	// Lease: while the connection is open, and for a time at most, the value is
+	// not revoked for being replaced. After a restart of rotd a request with
+	// &generation=N takes the lease up again; its answer has no value.
+	Lease bool `json:"lease,omitempty"`
 }
 
 // Status is the whole of `rot status`.

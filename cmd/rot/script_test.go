@@ -25,13 +25,13 @@ const noRaceSleep = "atexit_sleep_ms=0"
 
 const testToken = "npm_d2cJEXAMPLE"
 
-// serveToken is a rotd that knows a ROT called ci, and one of npm's public
-// registry called public.
+// serveToken is a rotd that knows a ROT called ci, one of npm's public registry
+// called public, and one called old of which it gives no leases.
 func serveToken(socket string) (stop func(), err error) {
 	return serve(socket, "GET "+ipc.PathToken, func(w http.ResponseWriter, r *http.Request) {
 		tok := ipc.Token{ROT: "rot://rot_a2c4", Generation: 1, Value: secret.NewWire(testToken), Registry: "http://localhost:4873"}
 		switch r.PathValue("ref") {
-		case "ci":
+		case "ci", "old":
 		case "public":
 			tok.DefaultRegistry = true
 		default:
@@ -39,7 +39,12 @@ func serveToken(socket string) (stop func(), err error) {
 			json.NewEncoder(w).Encode(ipc.ErrorBody{Error: &ipc.Error{Code: ipc.CodeNotFound, Message: "no such reference", Hint: "rot ls"}})
 			return
 		}
+		tok.Lease = r.URL.Query().Has("lease") && r.PathValue("ref") != "old"
 		json.NewEncoder(w).Encode(tok)
+		if tok.Lease {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}
 	})
 }
 

@@ -57,6 +57,9 @@ Flags:
                         into trouble or out of it, with a JSON object on its
                         standard input (default: the desktop shows it). It is
                         split at spaces and no shell reads it
+  --reader-time T       how long an old token lives on after its replacement for
+                        commands of rot exec that still run with it: 90m, 2h,
+                        0 for not at all (default: 1h)
   --log-level LEVEL     debug, info, warn or error (default: info)
   --config FILE         settings beside the flags, which win
                         (default: $XDG_CONFIG_HOME/rotd/rotd.conf;
@@ -70,6 +73,7 @@ reads the file again when it is reloaded: systemctl --user reload rotd
   notify = /usr/local/bin/tell --loud
   browser = /usr/bin/chromium
   browser-no-sandbox = false
+  reader-time = 1h
 `,
 }
 
@@ -98,7 +102,7 @@ func runDaemon(ctx context.Context, c *call, args []string) (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	cfg.Browser, cfg.BrowserNoSandbox, cfg.Notify = settings.Browser, settings.BrowserNoSandbox, settings.Notify
+	cfg.Browser, cfg.BrowserNoSandbox, cfg.Notify, cfg.ReaderTime = settings.Browser, settings.BrowserNoSandbox, settings.Notify, settings.ReaderTime
 	logged := new(slog.LevelVar)
 	logged.Set(level)
 	cfg.Log = c.logger(logged)

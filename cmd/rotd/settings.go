@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -20,9 +21,9 @@ import (
 
 // runFlags are the flags of rotd run, which rotd install takes too.
 type runFlags struct {
-	set                                                                       *pflag.FlagSet
-	state, socket, group, credentials, key, browser, notify, logLevel, config *string
-	noSandbox                                                                 *bool
+	set                                                                                   *pflag.FlagSet
+	state, socket, group, credentials, key, browser, notify, readerTime, logLevel, config *string
+	noSandbox                                                                             *bool
 }
 
 func addRunFlags(fs *pflag.FlagSet) *runFlags {
@@ -36,6 +37,7 @@ func addRunFlags(fs *pflag.FlagSet) *runFlags {
 		browser:     fs.String("browser", "", ""),
 		noSandbox:   fs.Bool("browser-no-sandbox", false, ""),
 		notify:      fs.String("notify", "", ""),
+		readerTime:  fs.String("reader-time", daemon.DefaultReaderTime.String(), ""),
 		logLevel:    fs.String("log-level", "info", ""),
 		config:      fs.String("config", "", ""),
 	}
@@ -65,6 +67,10 @@ func (f *runFlags) settings() (s daemon.Settings, level slog.Level, err error) {
 			return s, level, err
 		}
 	}
+	what, text, _ = value("reader-time", *f.readerTime)
+	if s.ReaderTime, err = time.ParseDuration(text); err != nil || s.ReaderTime < 0 || s.ReaderTime > maxReaderTime {
+		return s, level, fmt.Errorf("%s is a time up to 24h, as 90m or 2h, or 0, not %q", what, text)
+	}
 	_, s.Browser, _ = value("browser", *f.browser)
 	switch what, text, _ := value("browser-no-sandbox", fmt.Sprint(*f.noSandbox)); text {
 	case "true":
@@ -77,7 +83,10 @@ func (f *runFlags) settings() (s daemon.Settings, level slog.Level, err error) {
 }
 
 // configurable are the settings that the configuration file may name.
-var configurable = []string{"log-level", "notify", "browser", "browser-no-sandbox"}
+var configurable = []string{"log-level", "notify", "browser", "browser-no-sandbox", "reader-time"}
+
+// maxReaderTime is longer than a command should run with one token.
+const maxReaderTime = 24 * time.Hour
 
 // readConfig reads the configuration file. The default one may be absent, one
 // that a flag names may not.

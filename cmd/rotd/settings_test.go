@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"rotd/daemon"
 )
@@ -27,13 +28,13 @@ func settingsOf(t *testing.T, config string, args ...string) (daemon.Settings, s
 }
 
 func TestSettings(t *testing.T) {
-	const config = "# of all rotds\nlog-level = debug # for now\n\nnotify=/bin/true  --loud\nbrowser = /opt/a b/chromium\nbrowser-no-sandbox = true\n"
+	const config = "# of all rotds\nlog-level = debug # for now\n\nnotify=/bin/true  --loud\nbrowser = /opt/a b/chromium\nbrowser-no-sandbox = true\nreader-time = 90m\n"
 	s, level, err := settingsOf(t, config)
-	want := daemon.Settings{Browser: "/opt/a b/chromium", BrowserNoSandbox: true, Notify: []string{"/bin/true", "--loud"}}
+	want := daemon.Settings{Browser: "/opt/a b/chromium", BrowserNoSandbox: true, Notify: []string{"/bin/true", "--loud"}, ReaderTime: 90 * time.Minute}
 	if err != nil || level != slog.LevelDebug || !reflect.DeepEqual(s, want) {
 		t.Errorf("got %+v, %v, %v", s, level, err)
 	}
-	s, level, err = settingsOf(t, config, "--log-level", "warn", "--notify", "/bin/false", "--browser", "/x", "--browser-no-sandbox=false")
+	s, level, err = settingsOf(t, config, "--log-level", "warn", "--notify", "/bin/false", "--browser", "/x", "--browser-no-sandbox=false", "--reader-time", "0")
 	want = daemon.Settings{Browser: "/x", Notify: []string{"/bin/false"}}
 	if err != nil || level != slog.LevelWarn || !reflect.DeepEqual(s, want) {
 		t.Errorf("flags do not win: %+v, %v, %v", s, level, err)
@@ -42,7 +43,7 @@ func TestSettings(t *testing.T) {
 		t.Errorf("of a line with comments: %+v, %v", s, err)
 	}
 	s, level, err = settingsOf(t, "")
-	if err != nil || level != slog.LevelInfo || !reflect.DeepEqual(s, daemon.Settings{Notify: []string{}}) {
+	if err != nil || level != slog.LevelInfo || !reflect.DeepEqual(s, daemon.Settings{Notify: []string{}, ReaderTime: time.Hour}) {
 		t.Errorf("nothing said: %+v, %v, %v", s, level, err)
 	}
 }
@@ -55,6 +56,9 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		"state-dir = /x":                 `no setting "state-dir"; there are log-level`,
 		"log-level=info\nlog-level=info": "line 2 names log-level a second time",
 		"notify = rotd-no-such-program":  "notify: ",
+		"reader-time = 25h":              "reader-time is a time up to 24h",
+		"reader-time = -1h":              "reader-time is a time",
+		"reader-time = soon":             "reader-time is a time",
 		"browser-no-sandbox = yes":       "browser-no-sandbox is true or false",
 	} {
 		if _, _, err := settingsOf(t, config); err == nil || !strings.Contains(err.Error(), want) {

@@ -10,9 +10,10 @@
 //	current     readers get it, and no longer the old one
 //
 // From current on the old generation is retiring until npm refuses its value:
-// first every delivery must take the new one, then the grace period runs. A
-// generation that has leaked is revoked without either, and Withdraw revokes the
-// one that was served with nothing in its place.
+// first every delivery must take the new one, then the grace period runs, and
+// who was handed the old one and says so is waited for, for a time. A generation
+// that has leaked is revoked without any of it, and Withdraw revokes the one that
+// was served with nothing in its place.
 //
 // A generation that will never be served goes to discarding and ends as
 // abandoned, once npm's listing shows that nothing of its name is left.

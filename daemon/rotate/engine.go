@@ -38,7 +38,11 @@ type Engine struct {
 	Sleep   func(ctx context.Context, d time.Duration) error
 	// Jitter is a number in [0,1), drawn anew at each call.
 	Jitter func() float64
-	Log    *slog.Logger
+	// Readers counts who was handed a value and is not done with it. An old value
+	// is kept for them, for ReaderTime from when it was replaced at most.
+	Readers    func(rot string, n int) int
+	ReaderTime func() time.Duration
+	Log        *slog.Logger
 
 	memory memory
 }

@@ -49,10 +49,11 @@ type world struct {
 	history []string // names of the calls
 	deaf    bool     // npm answers deletions well and does nothing
 
-	served map[string]int               // generations that were ever served, by token name
-	taken  map[string]map[int]time.Time // by delivery and generation: when it was first taken
-	mends  map[string]int               // deliveries that fail so many times more
-	leaks  bool                         // the test calls each old token leaked
+	served  map[string]int               // generations that were ever served, by token name
+	taken   map[string]map[int]time.Time // by delivery and generation: when it was first taken
+	mends   map[string]int               // deliveries that fail so many times more
+	readers map[int]int                  // by generation
+	leaks   bool                         // the test calls each old token leaked
 }
 
 type fakeToken struct {
@@ -108,8 +109,10 @@ func (w *world) engine() *rotate.Engine {
 			w.now = w.now.Add(d)
 			return ctx.Err()
 		},
-		Jitter: func() float64 { return 0 },
-		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Jitter:     func() float64 { return 0 },
+		Readers:    func(_ string, n int) int { return w.readers[n] },
+		ReaderTime: func() time.Duration { return time.Hour },
+		Log:        slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
 

@@ -31,6 +31,7 @@ type Waiting struct {
 	Undelivered []Undelivered // deliveries that have not taken the value that is served
 	Old         int           // older values that are kept for those, or in their grace
 	Grace       time.Time     // when the last grace period that runs now is over; zero: none runs
+	Readers     int           // who has one of the older values that are kept for that
 }
 
 // Undelivered is a delivery that is behind, and why.
@@ -43,8 +44,8 @@ func (w *Waiting) until(t time.Time) {
 }
 
 // handOver gives the value that is served to every delivery of rot, and retires
-// each older one once all have taken a newer and its grace period is over. A
-// leaked one it retires first, whatever the deliveries do. With again, a
+// each older one once all have taken a newer, its grace period is over and its
+// readers are done. A leaked one it retires first, whatever these do. With again, a
 // delivery that failed is tried though its time has not come.
 func (e *Engine) handOver(ctx context.Context, npm Account, rot store.ROT, again bool, tell Progress) (Waiting, error) {
 	old, err := e.Journal.Generations(ctx, rot.ID, store.StepRetiring)
@@ -82,9 +83,30 @@ func (e *Engine) keep(ctx context.Context, rot store.ROT, g store.Generation, ta
 	case taken <= g.N:
 		wait.Old++
 		return true, nil
-	case rot.Grace == 0:
+	}
+	if kept, err := e.inGrace(ctx, rot, g, wait); kept || err != nil {
+		return true, err
+	}
+	// A clock that was set back does not make it longer.
+	limit := e.ReaderTime()
+	if now.Sub(g.Changed).Abs() >= limit {
 		return false, nil
 	}
+	n := e.Readers(rot.ID, g.N)
+	if n > 0 {
+		wait.Old++
+		wait.Readers += n
+		wait.until(g.Changed.Add(limit))
+	}
+	return n > 0, nil
+}
+
+// inGrace is keep for the grace period, which it begins.
+func (e *Engine) inGrace(ctx context.Context, rot store.ROT, g store.Generation, wait *Waiting) (bool, error) {
+	if rot.Grace == 0 {
+		return false, nil
+	}
+	now := e.Now()
 	if g.Delivered.IsZero() {
 		if err := e.Journal.Replaced(ctx, rot.ID, g.N); err != nil {
 			return true, err

@@ -101,6 +101,32 @@ func TestGraceRunsFromTheLastDelivery(t *testing.T) {
 	w.settled()
 }
 
+func TestAnOldTokenLivesForItsReaders(t *testing.T) {
+	w := newWorld(t)
+	w.rotateOnce()
+	_, old, _ := w.st.Current(t.Context(), w.rot.ID)
+	w.readers = map[int]int{1: 2, 2: 7}
+	replaced := w.now
+	out := w.rotateOnce()
+	if out.Waiting.Readers != 2 || out.Waiting.Old != 1 || !out.Waiting.Until.Equal(replaced.Add(time.Hour)) || !w.accepts(old) {
+		t.Fatalf("the outcome is %+v", out)
+	}
+	// Another rotation goes ahead, and each value has its own readers and time.
+	w.now = w.now.Add(40 * time.Minute)
+	if out := w.rotateOnce(); out.Waiting.Readers != 9 || out.Waiting.Old != 2 || !out.Waiting.Until.Equal(replaced.Add(time.Hour)) {
+		t.Fatalf("the outcome is %+v", out)
+	}
+	w.now = replaced.Add(time.Hour)
+	if wait := w.settleOnce(); w.accepts(old) || wait.Readers != 7 {
+		t.Errorf("after its longest time: %+v, npm takes it: %v", wait, w.accepts(old))
+	}
+	w.readers = nil
+	if wait := w.settleOnce(); wait.Old != 0 || !wait.Until.IsZero() {
+		t.Errorf("without readers: %+v", wait)
+	}
+	w.settled()
+}
+
 func TestALeakedTokenWaitsForNothing(t *testing.T) {
 	w := newWorld(t)
 	w.addDeliveries("x")
@@ -108,6 +134,7 @@ func TestALeakedTokenWaitsForNothing(t *testing.T) {
 	w.rotateOnce()
 	w.rotateOnce()
 	w.mends = map[string]int{"x": 1}
+	w.readers = map[int]int{1: 1, 2: 1}
 	w.leak()
 	w.history = nil
 	out := w.rotateOnce()

@@ -110,7 +110,7 @@ func installedState(path string) string {
 
 // ofState are the names that rotd makes in its state directory, as path.Match
 // has them: the database, and what rotd restore keeps and may leave.
-var ofState = []string{"rotd.db", "rotd.db-wal", "rotd.db-shm", "rotd.db-journal", "rotd.lock", "reports",
+var ofState = []string{"rotd.db", "rotd.db-wal", "rotd.db-shm", "rotd.db-journal", "rotd.lock", "leases", "reports",
 	"replaced-????????T??????Z", "restore"}
 
 // purgeState removes a state directory. One that rotd has not chosen itself may
