@@ -62,6 +62,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { _ = os.RemoveAll(dir) })
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+filepath.Join(env.WorkDir, "tools")+string(os.PathListSeparator)+os.Getenv("PATH"))
+			env.Setenv("BIN", bin)
 			env.Setenv("ROTD_SOCKET", filepath.Join(dir, "s"))
 			env.Setenv("XDG_RUNTIME_DIR", dir)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))

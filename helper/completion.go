@@ -40,7 +40,12 @@ func runCompletion(ctx context.Context, c *call, args []string) error {
 	args = fs.Args()
 	switch {
 	case len(args) > 1 && args[0] == "words":
-		c.print(c.complete(ctx, args[1:]))
+		words, last := args[1:len(args)-1], args[len(args)-1]
+		l := c.readLine(words)
+		if l.command.atDesk() {
+			return c.goToDesk(l.command)
+		}
+		c.print(c.complete(ctx, l, last))
 		return nil
 	case len(args) == 1:
 		for _, s := range shells {
@@ -60,10 +65,8 @@ const (
 	completeCommand = "command\n"
 )
 
-// complete says what could stand for the last of the words.
-func (c *call) complete(ctx context.Context, words []string) string {
-	last := words[len(words)-1]
-	l := c.readLine(words[:len(words)-1])
+// complete says what could stand for the last word of a command line.
+func (c *call) complete(ctx context.Context, l *commandLine, last string) string {
 	typed := choices{prefix: last}
 	name, value, given := strings.Cut(last, "=")
 	switch {
@@ -149,6 +152,9 @@ func (c *call) readLine(words []string) *commandLine {
 // flagsOf are the flags of another command: it is run up to where it has
 // defined them.
 func (c *call) flagsOf(cmd command) *flagSet {
+	if cmd.atDesk() { // which alone knows
+		return c.flags()
+	}
 	probe := &call{Env: c.Env, tui: newTUI(c.Env), command: cmd, all: c.all, probe: new(*flagSet)}
 	_ = cmd.run(context.Background(), probe, nil)
 	return *probe.probe

@@ -23,6 +23,9 @@ func runHelp(_ context.Context, c *call, args []string) error {
 		if err != nil {
 			return err
 		}
+		if cmd.atDesk() {
+			return c.goToDesk(cmd)
+		}
 		c.command = cmd
 	}
 	return errHelp

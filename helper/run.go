@@ -30,6 +30,10 @@ type Env struct {
 	UID     int
 	GOOS    string
 	Now     func() time.Time
+
+	Executable string // this program's path
+	// Exec is syscall.Exec. Nil: another program is never put in rot's place.
+	Exec func(program string, argv, environ []string) error
 }
 
 // Getenv is os.Getenv for e.Environ.
@@ -47,7 +51,8 @@ type command struct {
 	name string // "connect npm"
 	line string // what it does, for the overview
 	help string
-	run  func(ctx context.Context, c *call, args []string) error
+	// run does it; nil: that is done at the desk.
+	run func(ctx context.Context, c *call, args []string) error
 }
 
 // text is what --help prints.
@@ -65,6 +70,7 @@ var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, del
 type call struct {
 	*Env
 	tui
+	args    []string // all of them
 	command command
 	all     []command
 	socket  string
@@ -83,8 +89,10 @@ var errHelp = errors.New("help")
 
 // Run runs rot with the arguments after its name and returns the exit status.
 // The end of ctx is the user's Ctrl-C.
-func Run(ctx context.Context, env *Env, args []string) int {
-	c := &call{Env: env, tui: newTUI(env), command: help, all: commands}
+func Run(ctx context.Context, env *Env, args []string) int { return run(ctx, env, commands, args) }
+
+func run(ctx context.Context, env *Env, all []command, args []string) int {
+	c := &call{Env: env, tui: newTUI(env), args: args, command: help, all: all}
 	err := c.dispatch(ctx, args)
 	c.tui.progressDone()
 	if errors.Is(err, errHelp) {
@@ -136,6 +144,9 @@ func (c *call) dispatch(ctx context.Context, args []string) error {
 	cmd, rest, err := c.find(args)
 	if err != nil {
 		return err
+	}
+	if cmd.atDesk() {
+		return c.goToDesk(cmd)
 	}
 	c.command = cmd
 	return cmd.run(ctx, c, rest)

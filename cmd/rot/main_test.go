@@ -30,6 +30,7 @@ var forbidden = map[string]string{
 	"github.com/godbus/dbus/v5":            "only rotd has the master key",
 	"golang.org/x/crypto/chacha20poly1305": "rot seals nothing",
 	"rotd/daemon":                          "rot is what talks to it",
+	"rotd/helper/desk":                     "rotd does its commands: rot has their names",
 	"rotd/store":                           "only rotd has the database",
 	"text/template":                        "it makes the linker keep every method of every type",
 	"os/exec":                              "exec starts one process, without pipes: os.StartProcess does",
@@ -70,12 +71,27 @@ func TestSize(t *testing.T) {
 func build(tb testing.TB, env ...string) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "rot")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
+	cmd := exec.Command("go", "build", "-trimpath", "-gcflags", makefile(tb, "SMALL_GC"), "-ldflags", makefile(tb, "SMALL_LD"), "-o", path, ".")
 	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("%v\n%s", err, out)
 	}
 	return path
+}
+
+// makefile is the value of a variable there.
+func makefile(tb testing.TB, name string) string {
+	tb.Helper()
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "\n"+name+" := ")
+	value, _, _ := strings.Cut(rest, "\n")
+	if !ok || value == "" {
+		tb.Fatalf("the Makefile has no %s", name)
+	}
+	return value
 }
 
 // BenchmarkGet is the whole of rot get: the process, the socket, the answer.

@@ -106,6 +106,8 @@ func (c *call) dispatch(ctx context.Context, args []string) error {
 		name, args = args[0], args[1:]
 	}
 	switch name {
+	case "rot": // not in the overview: rot calls it
+		return runRot(ctx, args)
 	case "--version":
 		name = "version"
 	case "help", "--help", "-h":

@@ -1,7 +1,6 @@
-package helper
+package desk
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
@@ -20,13 +19,6 @@ func newExporter(t *testing.T, passkey bool) *fakeDaemon {
 	d.stream("POST "+ipc.PathExport, ipc.Event{Result: &ipc.Result{Passcard: testPas, Username: "ada", Export: out}})
 	d.on("DELETE "+ipc.PathPasskey, ipc.PasskeyGone{Name: "rotd", At: "http://localhost/settings/ada/tfa"})
 	return d
-}
-
-func (d *fakeDaemon) asked(path string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, ok := d.bodies[path]
-	return ok
 }
 
 func TestExport(t *testing.T) {
@@ -49,7 +41,7 @@ func TestExportToATerminal(t *testing.T) {
 	d := newExporter(t, false)
 	env := d.env()
 	env.StdoutTTY = true
-	if o := runEnv(t.Context(), env, "export", "work"); o.code != ipc.ExitUsage || !strings.Contains(o.stderr, "> FILE") || d.asked(exportPath) {
+	if o := d.runEnv(env, "export", "work"); o.code != ipc.ExitUsage || !strings.Contains(o.stderr, "> FILE") || d.asked(exportPath) {
 		t.Errorf("%+v", o)
 	}
 }
@@ -58,10 +50,9 @@ func TestExportToATerminal(t *testing.T) {
 func TestExportMovesAKey(t *testing.T) {
 	d := newExporter(t, true)
 	env := d.env()
-	var stderr bytes.Buffer
-	env.Stdout, env.Stderr = brokenWriter{}, &stderr
-	if code := Run(t.Context(), env, []string{"export", "work", "--recipient", "age1", "--move-passkey"}); code != ipc.ExitFailed || !strings.Contains(stderr.String(), "write the file") || d.asked(forgetPath) {
-		t.Errorf("a full disk: %d, %q, and the key is forgotten: %v", code, stderr.String(), d.asked(forgetPath))
+	env.Stdout = brokenWriter{}
+	if o := d.runEnv(env, "export", "work", "--recipient", "age1", "--move-passkey"); o.code != ipc.ExitFailed || !strings.Contains(o.stderr, "write the file") || d.asked(forgetPath) {
+		t.Errorf("a full disk: %+v, and the key is forgotten: %v", o, d.asked(forgetPath))
 	}
 	d.run("export", "work", "--recipient", "age1", "--move-passkey").want(t, 0, "the file\n", "is in the file, and forgotten here")
 	if !d.asked(forgetPath) {
@@ -93,7 +84,7 @@ func TestPasskey(t *testing.T) {
 	d := newExporter(t, true)
 	d.stream("POST "+ipc.PathPasskey, ipc.Event{Result: &ipc.Result{Passcard: testPas, Username: "ada"}})
 	env := d.env("DISPLAY=:3")
-	if o := runEnv(t.Context(), env, "passkey", "add", "work", "--replace"); o.code != 0 || !strings.Contains(o.stderr, "added a security key to the account of ada") {
+	if o := d.runEnv(env, "passkey", "add", "work", "--replace"); o.code != 0 || !strings.Contains(o.stderr, "added a security key to the account of ada") {
 		t.Errorf("%+v", o)
 	}
 	var req ipc.AddPasskey

@@ -1,4 +1,4 @@
-package helper
+package desk
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rotd/helper"
 	"rotd/helper/npmrc"
 	"rotd/ipc"
 )
@@ -21,20 +22,17 @@ func (x *examination) npmrcs(s ipc.Status) {
 		}
 	}
 	before := len(x.checks)
-	user, err := x.userConfig()
+	user, err := x.UserConfig()
 	if err != nil {
 		user = ""
 	}
-	project, ok := projectConfig(x.Dir)
-	if !ok || sameFile(project, user) {
-		project = ""
-	}
+	project := x.ProjectConfig()
 	for _, registry := range registries {
 		key, err := npmrc.Key(registry)
 		if err != nil {
 			continue
 		}
-		for _, name := range x.tokenVariables(key) {
+		for _, name := range x.TokenVariables(key) {
 			x.found("npmrc", false, "the environment sets "+name+", which npm takes instead of any file", "unset it")
 		}
 		x.npmrc(project, registry, "")
@@ -49,7 +47,7 @@ func (x *examination) npmrcs(s ipc.Status) {
 func keeperOf(rots []ipc.ROT, file, registry string) string {
 	for _, r := range rots {
 		for _, d := range r.Deliveries {
-			if of, ok := registryOf(d, file); ok && of == registry {
+			if of, ok := helper.RegistryOf(d, file); ok && of == registry {
 				return r.Ref
 			}
 		}
@@ -66,7 +64,7 @@ func (x *examination) npmrc(file, registry, keeper string) {
 	}
 	line, placeholder, ok := npmrc.Lookup(src, registry)
 	at := "line " + strconv.Itoa(line) + " of " + file
-	switch project, _ := projectConfig(x.Dir); {
+	switch {
 	case !ok:
 	case placeholder != "":
 		text := at + " takes the token from " + placeholder
@@ -74,7 +72,7 @@ func (x *examination) npmrc(file, registry, keeper string) {
 			text += ", which is set here and does not change with the ROT"
 		}
 		x.found("npmrc", true, text, "rot exec REF -- CMD sets it to the present token, for CMD alone")
-	case file == project:
+	case file == x.ProjectConfig():
 		x.found("npmrc", false, at+" is a token that npm takes before the one in your own file", "delete that line")
 	case keeper != "":
 		x.found("npmrc", true, at+" is kept current with "+keeper, "")

@@ -1,16 +1,16 @@
-package helper
+package desk
 
 import (
 	"context"
 
+	"rotd/helper"
 	"rotd/ipc"
 )
 
-var passkeyAdd = command{
-	name: "passkey add",
-	line: "add a software security key, which passes npm's checks",
-	run:  runPasskeyAdd,
-	help: `rot passkey add rot://pas_1234
+var passkeyAdd = helper.Command{
+	Name: "passkey add",
+	Run:  runPasskeyAdd,
+	Help: `rot passkey add rot://pas_1234
 rot passkey add rot://pas_1234 --replace
 
 usage: rot passkey add PASSCARD [--replace] [--json]
@@ -30,36 +30,33 @@ A window that is closed, or left alone for ten minutes, changes nothing.
 `,
 }
 
-func runPasskeyAdd(ctx context.Context, c *call, args []string) error {
-	fs := c.flags()
+func runPasskeyAdd(ctx context.Context, c *helper.Call, args []string) error {
+	fs := c.Flags()
 	var req ipc.AddPasskey
 	fs.BoolVar(&req.Replace, "replace", false, "")
-	ref, err := c.parseRef(fs, args)
+	ref, err := c.ParseRef(fs, args)
 	if err != nil {
 		return err
 	}
-	req.Display = c.display()
-	person, ok := c.person()
-	if ok {
-		defer person.close()
-	}
-	req.Interactive = ok
-	result, err := c.follow(ctx, "adding…", ipc.Path(ipc.PathPasskey, ref), req, person)
+	req.Display = c.Display()
+	person, hangUp := c.Person()
+	defer hangUp()
+	req.Interactive = person != nil
+	result, err := c.Follow(ctx, "adding…", ipc.Path(ipc.PathPasskey, ref), req, person)
 	if err != nil {
 		return err
 	}
-	if c.json {
-		return c.printJSON(map[string]string{"passcard": result.Passcard})
+	if c.JSON() {
+		return c.PrintJSON(map[string]string{"passcard": result.Passcard})
 	}
-	c.done("added a security key to the account of " + result.Username)
+	c.Done("added a security key to the account of " + result.Username)
 	return nil
 }
 
-var passkeyRemove = command{
-	name: "passkey remove",
-	line: "forget that key",
-	run:  runPasskeyRemove,
-	help: `rot passkey remove rot://pas_1234
+var passkeyRemove = helper.Command{
+	Name: "passkey remove",
+	Run:  runPasskeyRemove,
+	Help: `rot passkey remove rot://pas_1234
 
 usage: rot passkey remove PASSCARD [--json]
 
@@ -71,19 +68,19 @@ which only you can do. From then on npm's check is yours to pass: rot approve.
 `,
 }
 
-func runPasskeyRemove(ctx context.Context, c *call, args []string) error {
-	ref, err := c.parseRef(c.flags(), args)
+func runPasskeyRemove(ctx context.Context, c *helper.Call, args []string) error {
+	ref, err := c.ParseRef(c.Flags(), args)
 	if err != nil {
 		return err
 	}
 	var gone ipc.PasskeyGone
-	if err := c.client().Delete(ctx, ipc.Path(ipc.PathPasskey, ref), &gone); err != nil {
+	if err := c.Client().Delete(ctx, ipc.Path(ipc.PathPasskey, ref), &gone); err != nil {
 		return err
 	}
-	if c.json {
-		return c.printJSON(gone)
+	if c.JSON() {
+		return c.PrintJSON(gone)
 	}
-	c.done("forgot the security key")
-	c.note("rot: delete the key " + clean(gone.Name) + " at npm, too: " + clean(gone.At))
+	c.Done("forgot the security key")
+	c.Note("rot: delete the key " + helper.Clean(gone.Name) + " at npm, too: " + helper.Clean(gone.At))
 	return nil
 }

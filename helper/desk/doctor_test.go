@@ -1,4 +1,4 @@
-package helper
+package desk
 
 import (
 	"os"
@@ -116,7 +116,7 @@ func TestDoctorReadsWhatNpmReads(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got := runEnv(t.Context(), in, "doctor")
+		got := d.runEnv(in, "doctor")
 		text := strings.Join(strings.Fields(got.stdout), " ")
 		if got.code != tc.code || !strings.Contains(text, tc.want) || strings.Contains(got.stdout, "EXAMPLE") {
 			t.Errorf("%s: status %d, want %d and %q in\n%s%s", name, got.code, tc.code, tc.want, got.stdout, got.stderr)

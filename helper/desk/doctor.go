@@ -1,18 +1,18 @@
-package helper
+package desk
 
 import (
 	"context"
 	"strconv"
 	"strings"
 
+	"rotd/helper"
 	"rotd/ipc"
 )
 
-var doctor = command{
-	name: "doctor",
-	line: "look for what is wrong, and say what to do",
-	run:  runDoctor,
-	help: `rot doctor
+var doctor = helper.Command{
+	Name: "doctor",
+	Run:  runDoctor,
+	Help: `rot doctor
 rot doctor --json
 
 usage: rot doctor [--json]
@@ -33,7 +33,7 @@ wrong, 1: something is.
 
 // examination gathers what is found.
 type examination struct {
-	*call
+	*helper.Call
 	checks []ipc.Check
 }
 
@@ -41,11 +41,11 @@ func (x *examination) found(name string, ok bool, text, hint string) {
 	x.checks = append(x.checks, ipc.Check{Name: name, OK: ok, Text: text, Hint: hint})
 }
 
-func runDoctor(ctx context.Context, c *call, args []string) error {
-	if err := c.noArgs(c.flags(), args); err != nil {
+func runDoctor(ctx context.Context, c *helper.Call, args []string) error {
+	if err := c.NoArgs(c.Flags(), args); err != nil {
 		return err
 	}
-	x := &examination{call: c}
+	x := &examination{Call: c}
 	all := x.daemon(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -53,22 +53,22 @@ func runDoctor(ctx context.Context, c *call, args []string) error {
 	x.display()
 	x.npmrcs(all)
 	x.publishing()
-	status := exitStatus(ipc.ExitOK)
+	status := ipc.ExitOK
 	for _, check := range x.checks {
 		if !check.OK {
 			status = ipc.ExitFailed
 		}
-		if !c.json {
-			c.showCheck(check)
+		if !c.JSON() {
+			x.show(check)
 		}
 	}
-	if c.json {
-		if err := c.printJSON(ipc.Doctor{Checks: x.checks}); err != nil {
+	if c.JSON() {
+		if err := c.PrintJSON(ipc.Doctor{Checks: x.checks}); err != nil {
 			return err
 		}
 	}
 	if status != ipc.ExitOK {
-		return status
+		return helper.Exit(status)
 	}
 	return nil
 }
@@ -76,26 +76,26 @@ func runDoctor(ctx context.Context, c *call, args []string) error {
 // daemon is what it takes to reach rotd, and what rotd finds. It returns what
 // there is of passcards and ROTs.
 func (x *examination) daemon(ctx context.Context) (s ipc.Status) {
-	client := x.client()
+	client := x.Client()
 	var v ipc.Version
 	if err := client.Get(ctx, ipc.PathVersion, &v); err != nil {
-		e := asError(err)
+		e := helper.AsError(err)
 		x.found("socket", false, e.Message, e.Hint)
 		return s
 	}
-	x.found("socket", true, x.socket, "")
-	if what, do := versionTrouble(v); what != "" {
+	x.found("socket", true, client.Socket, "")
+	if what, do := helper.VersionTrouble(v); what != "" {
 		x.found("version", v.API == ipc.APIVersion, what+": rot "+ipc.BuildVersion+", rotd "+v.Version, do)
 	}
 	if err := client.Get(ctx, ipc.PathStatus, &s); err != nil {
-		e := asError(err)
+		e := helper.AsError(err)
 		x.found("daemon", e.Code == ipc.CodeNotAllowed, e.Message, e.Hint)
 		return s
 	}
-	x.found("daemon", true, "rotd "+s.Version+", process "+strconv.Itoa(s.PID)+", running for "+span(x.Now().Sub(s.Started)), "")
+	x.found("daemon", true, "rotd "+s.Version+", process "+strconv.Itoa(s.PID)+", running for "+helper.Span(x.Now().Sub(s.Started)), "")
 	var theirs ipc.Doctor
 	if err := client.Get(ctx, ipc.PathDoctor, &theirs); err != nil {
-		e := asError(err)
+		e := helper.AsError(err)
 		x.found("daemon", false, e.Message, e.Hint)
 	}
 	x.checks = append(x.checks, theirs.Checks...)
@@ -104,7 +104,7 @@ func (x *examination) daemon(ctx context.Context) (s ipc.Status) {
 
 // display is where npm's pages would open.
 func (x *examination) display() {
-	switch d := x.call.display(); {
+	switch d := x.Display(); {
 	case d == nil:
 		x.found("display", true, "none here: what npm asks for is asked on the terminal", "")
 	default:
@@ -115,23 +115,23 @@ func (x *examination) display() {
 // nameColumn is the room for the name of a check.
 const nameColumn = 11
 
-// showCheck prints a check within columns, its hint below it.
-func (c *call) showCheck(check ipc.Check) {
-	word, colour := "ok   ", green
+// show prints a check within columns, its hint below it.
+func (x *examination) show(check ipc.Check) {
+	word, colour := "ok   ", helper.Green
 	switch {
 	case !check.OK:
-		word, colour = "wrong", red
+		word, colour = "wrong", helper.Red
 	case check.Hint != "":
-		word, colour = "note ", yellow
+		word, colour = "note ", helper.Yellow
 	}
-	if c.StdoutTTY {
-		word = c.paint(colour, word)
+	if x.StdoutTTY {
+		word = x.Paint(colour, word)
 	}
-	name := clean(check.Name)
+	name := helper.Clean(check.Name)
 	indent := strings.Repeat(" ", len("wrong  ")+nameColumn)
-	c.print(word + "  " + name + strings.Repeat(" ", max(1, nameColumn-len(name))) + fold(clean(check.Text), indent) + "\n")
+	x.Print(word + "  " + name + strings.Repeat(" ", max(1, nameColumn-len(name))) + fold(helper.Clean(check.Text), indent) + "\n")
 	if check.Hint != "" {
-		c.print(indent + fold("hint: "+clean(check.Hint), indent) + "\n")
+		x.Print(indent + fold("hint: "+helper.Clean(check.Hint), indent) + "\n")
 	}
 }
 
@@ -143,7 +143,7 @@ func fold(text, indent string) string {
 		n := len([]rune(word))
 		switch {
 		case i == 0:
-		case width+1+n > columns:
+		case width+1+n > helper.Columns:
 			b.WriteString("\n" + indent)
 			width = len(indent)
 		default:

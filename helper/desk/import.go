@@ -1,17 +1,17 @@
-package helper
+package desk
 
 import (
 	"context"
 	"strings"
 
+	"rotd/helper"
 	"rotd/ipc"
 )
 
-var importCommand = command{
-	name: "import",
-	line: "unpack a passcard that another machine has packed",
-	run:  runImport,
-	help: `rot import ada.age
+var importCommand = helper.Command{
+	Name: "import",
+	Run:  runImport,
+	Help: `rot import ada.age
 rot import ada.age --identity ~/.config/age/key.txt
 ssh desktop rot export … | rot import - --identity ~/.ssh/id_ed25519
 
@@ -29,8 +29,8 @@ the one that the account has here, and asks npm whether it takes the session.
 `,
 }
 
-func runImport(ctx context.Context, c *call, args []string) error {
-	fs := c.flags()
+func runImport(ctx context.Context, c *helper.Call, args []string) error {
+	fs := c.Flags()
 	var (
 		req                  ipc.Import
 		identity, passphrase string
@@ -38,50 +38,48 @@ func runImport(ctx context.Context, c *call, args []string) error {
 	fs.StringVar(&identity, "identity", "", "")
 	fs.StringVar(&passphrase, "passphrase-file", "", "")
 	fs.StringVar(&req.Name, "name", "", "")
-	if err := c.parse(fs, args); err != nil {
+	if err := c.Parse(fs, args); err != nil {
 		return err
 	}
 	if fs.NArg() != 1 {
-		return c.usage("it takes one file")
+		return c.Usage("it takes one file")
 	}
 	if identity != "" && passphrase != "" {
-		return c.usage("a file opens by --identity or by --passphrase-file, not by both")
+		return c.Usage("a file opens by --identity or by --passphrase-file, not by both")
 	}
-	err := c.secretFile("identity", identity, &req.Identity)
+	err := c.SecretFile("identity", identity, &req.Identity)
 	if err == nil {
-		err = c.secretFile("passphrase-file", passphrase, &req.Passphrase)
+		err = c.SecretFile("passphrase-file", passphrase, &req.Passphrase)
 	}
 	if err == nil {
-		req.File, err = c.readInput("import", fs.Arg(0), maxFile, "is too large for a file of rot export")
+		req.File, err = c.ReadInput("import", fs.Arg(0), maxFile, "is too large for a file of rot export")
 	}
 	if err != nil {
 		return err
 	}
-	person, ok := c.person()
-	if ok {
-		defer person.close()
-	}
-	req.Interactive = ok
-	result, err := c.follow(ctx, "importing…", ipc.PathImport, req, person)
+	person, hangUp := c.Person()
+	defer hangUp()
+	req.Interactive = person != nil
+	result, err := c.Follow(ctx, "importing…", ipc.PathImport, req, person)
 	if err != nil {
 		return err
 	}
 	if e := result.Import.Trouble; e != nil {
-		c.warn(e.Message)
+		c.Warn(e.Message)
 		if e.Hint != "" {
-			c.note("  hint: " + clean(e.Hint))
+			c.Note("  hint: " + helper.Clean(e.Hint))
 		}
 	}
-	if c.json {
-		return c.printJSON(map[string]string{"passcard": result.Passcard})
+	if c.JSON() {
+		return c.PrintJSON(map[string]string{"passcard": result.Passcard})
 	}
 	what := "imported "
 	if result.Import.Renewed {
 		what = "renewed "
 	}
-	c.done(what + result.Passcard + ", the account of " + result.Username + ": " + strings.Join(result.Import.Kept, ", "))
+	c.Done(what + result.Passcard + ", the account of " + result.Username + ": " + strings.Join(result.Import.Kept, ", "))
 	if result.Import.Trouble == nil {
-		c.note("rot: npm takes its session")
+		c.Note("rot: npm takes its session")
 	}
 	return nil
 }

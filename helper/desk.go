@@ -1,0 +1,77 @@
+package helper
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// The desk is where commands are done that are used seldom or need large
+// libraries: package helper/desk, which the program rotd links and rot does not.
+// rot has their names. Where one of them is asked for, or its help, or what
+// completes it, rot becomes "rotd rot" with the same command line.
+var (
+	passkeyAdd    = command{name: "passkey add", line: "add a software security key, which passes npm's checks"}
+	passkeyRemove = command{name: "passkey remove", line: "forget that key"}
+	export        = command{name: "export", line: "pack a passcard into a file, for another machine"}
+	importCommand = command{name: "import", line: "take a passcard that rot export packed elsewhere"}
+	doctor        = command{name: "doctor", line: "look for what is wrong, and say what to do"}
+)
+
+// atDesk tells whether a command is done there.
+func (cmd command) atDesk() bool { return cmd.run == nil }
+
+// The program with the desk in it, and the command of it that rot's command line
+// follows.
+const (
+	deskProgram = "rotd"
+	deskWord    = "rot"
+)
+
+// goToDesk puts rotd in the place of rot, to do a command. It returns only where
+// that fails.
+func (c *call) goToDesk(cmd command) error {
+	program := c.findDesk()
+	if program == "" || c.Exec == nil {
+		return local("install rotd beside rot, or have its directory in PATH: the packages have both",
+			"rot %s is done by the program rotd, which is neither beside rot nor in PATH", cmd.name)
+	}
+	err := c.Exec(program, append([]string{deskProgram, deskWord}, c.args...), c.Environ)
+	return local("see what that file is", "run %s: %v", program, err)
+}
+
+// findDesk is the path of rotd, "" where there is none.
+func (c *call) findDesk() string {
+	for _, dir := range append([]string{filepath.Dir(c.Executable)}, filepath.SplitList(c.Getenv("PATH"))...) {
+		path := filepath.Join(dir, deskProgram)
+		fi, err := os.Stat(path)
+		if err == nil && filepath.IsAbs(path) && fi.Mode().IsRegular() && fi.Mode().Perm()&0o111 != 0 {
+			return path
+		}
+	}
+	return ""
+}
+
+// Command is one that is done at the desk.
+type Command struct {
+	Name string // as rot's overview has it
+	Help string // what --help prints
+	Run  func(ctx context.Context, c *Call, args []string) error
+}
+
+// RunDesk is Run for the program that has the desk.
+func RunDesk(ctx context.Context, env *Env, desk []Command, args []string) int {
+	return run(ctx, env, withDesk(desk), args)
+}
+
+// withDesk are all commands, those of the desk with what they do.
+func withDesk(desk []Command) []command {
+	all := slices.Clone(commands)
+	for _, d := range desk {
+		i := slices.IndexFunc(all, func(cmd command) bool { return cmd.name == d.Name })
+		all[i].help = d.Help
+		all[i].run = func(ctx context.Context, c *call, args []string) error { return d.Run(ctx, &Call{c.Env, c}, args) }
+	}
+	return all
+}

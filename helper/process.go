@@ -1,0 +1,32 @@
+package helper
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// Process is what rot has of its surroundings where it is a program.
+func Process() *Env {
+	dir, _ := os.Getwd() // "" where it is gone: then there is no project either
+	program, _ := os.Executable()
+	env := &Env{
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		OpenTTY: func() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) },
+		Environ: os.Environ(),
+		Dir:     dir,
+		UID:     os.Getuid(),
+		GOOS:    runtime.GOOS,
+		Now:     time.Now,
+
+		Executable: program,
+		Exec:       syscall.Exec,
+	}
+	env.StdinTTY, _ = IsTerminal(os.Stdin)
+	env.StdoutTTY, _ = IsTerminal(os.Stdout)
+	env.StderrTTY, env.Width = IsTerminal(os.Stderr)
+	return env
+}
