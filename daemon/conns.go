@@ -15,15 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rotd/ipc"
-	"rotd/ipc/socket"
 )
 
-// What rotd has for those who talk to it. No process is turned away for the
-// connections it has open: it loses those that have waited the longest without
+// What rotd has for those who talk to it. No caller is turned away for the
+// connections he has open: he loses those that have waited the longest without
 // a request, and no other does. So a new one is always heard.
 const (
-	connsPerProcess = 256
-	connsInAll      = 1024
+	connsPerParty = 256
+	connsInAll    = 1024
 	// streamsPerUID are requests that may take long, as rotations do.
 	streamsPerUID = 128
 	// lookersAtOnce are requests that only look, and not for a value: whoever
@@ -46,10 +45,10 @@ type conns struct {
 
 	mu   sync.Mutex
 	open map[net.Conn]*conn
-	of   map[socket.Peer]*connsOf
+	of   map[party]*connsOf
 }
 
-// connsOf are those of one process. The ones without a request wait, in front the
+// connsOf are those of one caller. The ones without a request wait, in front the
 // one that has done so for the longest.
 type connsOf struct {
 	n       int
@@ -58,7 +57,7 @@ type connsOf struct {
 
 type conn struct {
 	net.Conn
-	peer socket.Peer
+	of   party
 	wait *list.Element // nil during a request, and at the end
 }
 
@@ -66,7 +65,7 @@ type connKey struct{}
 
 // newConns leaves to the rest of the process half of the files it may open.
 func newConns() *conns {
-	cs := &conns{max: connsInAll, open: make(map[net.Conn]*conn), of: make(map[socket.Peer]*connsOf)}
+	cs := &conns{max: connsInAll, open: make(map[net.Conn]*conn), of: make(map[party]*connsOf)}
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
 		cs.max = int(min(uint64(cs.max), uint64(files.Cur)/2))
@@ -78,19 +77,19 @@ func newConns() *conns {
 func (cs *conns) enter(ctx context.Context, nc net.Conn) context.Context {
 	ctx = withPeer(ctx, nc)
 	p, _ := peerOf(ctx)
-	c := &conn{Conn: nc, peer: p}
+	c := &conn{Conn: nc, of: partyOf(p)}
 	cs.add(c)
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// add counts a connection, for which one of its process's goes where that
+// add counts a connection, for which one of its caller's goes where he
 // has too many, or else one of whoever has the most.
 func (cs *conns) add(c *conn) {
 	cs.mu.Lock()
-	us := cs.of[c.peer]
+	us := cs.of[c.of]
 	if us == nil {
 		us = new(connsOf)
-		cs.of[c.peer] = us
+		cs.of[c.of] = us
 	}
 	us.n++
 	cs.open[c.Conn] = c
@@ -107,7 +106,7 @@ func (cs *conns) add(c *conn) {
 
 // surplus removes the connection that has to go, if one has.
 func (cs *conns) surplus(us *connsOf) *conn {
-	if us.n <= connsPerProcess {
+	if us.n <= connsPerParty {
 		if len(cs.open) <= cs.max {
 			return nil
 		}
@@ -128,13 +127,13 @@ func (cs *conns) remove(c *conn) {
 		return
 	}
 	delete(cs.open, c.Conn)
-	us := cs.of[c.peer]
+	us := cs.of[c.of]
 	if c.wait != nil {
 		us.waiting.Remove(c.wait)
 		c.wait = nil
 	}
 	if us.n--; us.n == 0 {
-		delete(cs.of, c.peer)
+		delete(cs.of, c.of)
 	}
 }
 
@@ -159,14 +158,14 @@ func (cs *conns) busy(h http.Handler) http.Handler {
 			cs.mu.Unlock()
 			return
 		}
-		cs.of[c.peer].waiting.Remove(c.wait)
+		cs.of[c.of].waiting.Remove(c.wait)
 		c.wait = nil
 		cs.mu.Unlock()
 		defer func() {
 			cs.mu.Lock()
 			defer cs.mu.Unlock()
 			if cs.open[c.Conn] == c {
-				c.wait = cs.of[c.peer].waiting.PushBack(c)
+				c.wait = cs.of[c.of].waiting.PushBack(c)
 			}
 		}()
 		h.ServeHTTP(w, r)

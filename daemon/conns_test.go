@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"rotd/ipc"
-	"rotd/ipc/socket"
 )
 
 // dial connects to the daemon behind c.
@@ -113,7 +112,7 @@ func TestTheOwnerIsHeardAmongMany(t *testing.T) {
 				open++
 			}
 		}
-		return open <= connsPerProcess
+		return open <= connsPerParty
 	})
 	_ = idle[len(idle)-1].SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprint(idle[len(idle)-1], "GET /v1/version HTTP/1.0\r\n\r\n")
@@ -153,8 +152,8 @@ func TestStreamsLeaveRoomForTheRest(t *testing.T) {
 	}
 }
 
-// TestWhoHasTheMostLoses: the connections of one process never cost another
-// its own, while that one has more.
+// TestWhoHasTheMostLoses: the connections of one caller never cost another
+// his own, while the first has more.
 func TestWhoHasTheMostLoses(t *testing.T) {
 	cs := newConns()
 	cs.max = 10
@@ -163,7 +162,7 @@ func TestWhoHasTheMostLoses(t *testing.T) {
 		for range n {
 			p := &pipe{}
 			conns[pid] = append(conns[pid], p)
-			cs.add(&conn{Conn: p, peer: socket.Peer{UID: 7, PID: pid}})
+			cs.add(&conn{Conn: p, of: party{7, pid}})
 		}
 	}
 	open(1, 2)

@@ -1,63 +1,166 @@
 package daemon
 
 import (
+	"errors"
 	"net"
 	"sync"
 
 	"rotd/ipc/socket"
 )
 
-// readersAtOnce is how many connections of one process are being read from.
+// readersAtOnce is how many connections of one caller are being read from.
 const readersAtOnce = 2
 
-// fairListener shares the processor out by the processes that call, and not by
-// their connections: what one process sends over hundreds of them is looked at
-// by readersAtOnce goroutines, while another's only request is by one.
-type fairListener struct {
-	net.Listener
-	mu  sync.Mutex
-	all map[int32]*process
+// party is by whom connections are counted, and taken in turn: a process of the
+// owner's, or another user with all of his processes.
+type party struct {
+	uid uint32
+	pid int32 // 0: all
 }
 
-// process is one that has connections.
-type process struct {
-	n     int
-	turns chan struct{}
-}
-
-func newFairListener(ln net.Listener) *fairListener {
-	return &fairListener{Listener: ln, all: make(map[int32]*process)}
-}
-
-// Accept returns the next connection.
-func (l *fairListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+func partyOf(p socket.Peer) party {
+	if isOwner(p) {
+		return party{p.UID, p.PID}
 	}
-	p, _ := socket.PeerOf(c)
+	return party{uid: p.UID}
+}
+
+// fairListener shares the processor out by those who call, and not by their
+// connections: of each caller who waits one connection is accepted in turn, and
+// what one sends over hundreds of them is looked at by readersAtOnce goroutines,
+// while another's only request is by one.
+//
+// The kernel hands connections out in the order in which they came. So they are
+// taken from it as fast as they come, and stand in lines here: connsPerParty in
+// each, where the oldest makes room for one more.
+type fairListener struct {
+	*socket.Listener
+
+	mu    sync.Mutex
+	come  sync.Cond // a connection, or err; or err is gone
+	all   map[party]*line
+	lines []*line // those with connections in them, the next one in front
+	err   error   // of the Listener, for Accept to return
+}
+
+// line is a party with connections.
+type line struct {
+	n       int
+	turns   chan struct{}
+	waiting []socket.Caller // to be accepted
+}
+
+func newFairListener(ln *socket.Listener) *fairListener {
+	l := &fairListener{Listener: ln, all: make(map[party]*line)}
+	l.come.L = &l.mu
+	go l.gather()
+	return l
+}
+
+// gather has connections stand in line until the Listener is closed.
+func (l *fairListener) gather() {
+	for {
+		c, err := l.Next()
+		if err == nil {
+			l.enter(c)
+			continue
+		}
+		l.mu.Lock()
+		l.err = err
+		l.come.Signal()
+		if errors.Is(err, net.ErrClosed) {
+			break
+		}
+		for l.err != nil { // net/http waits, and asks again
+			l.come.Wait()
+		}
+		l.mu.Unlock()
+	}
+	defer l.mu.Unlock()
+	for _, of := range l.lines {
+		for _, c := range of.waiting {
+			c.Close()
+		}
+	}
+	l.lines = nil
+}
+
+// enter has a connection stand in line.
+func (l *fairListener) enter(c socket.Caller) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of := l.all[p.PID]
+	who := partyOf(c.Peer)
+	of := l.all[who]
 	if of == nil {
-		of = &process{turns: make(chan struct{}, readersAtOnce)}
-		l.all[p.PID] = of
+		of = &line{turns: make(chan struct{}, readersAtOnce)}
+		l.all[who] = of
+	}
+	switch len(of.waiting) {
+	case 0:
+		l.lines = append(l.lines, of)
+	case connsPerParty:
+		of.waiting[0].Close()
+		of.waiting = of.waiting[1:]
+		of.n--
 	}
 	of.n++
-	return &fairConn{Conn: c, of: of, closed: make(chan struct{}), leave: func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if of.n--; of.n == 0 && l.all[p.PID] == of {
-			delete(l.all, p.PID)
-		}
-	}}, nil
+	of.waiting = append(of.waiting, c)
+	l.come.Signal()
 }
 
-// fairConn has a turn of its process from when something was read until the next
+// leave is called for a connection that has ended.
+func (l *fairListener) leave(of *line, who party) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if of.n--; of.n == 0 {
+		delete(l.all, who)
+	}
+}
+
+// Accept returns the next connection that still has a caller.
+func (l *fairListener) Accept() (net.Conn, error) {
+	for {
+		c, of, err := l.next()
+		if err != nil {
+			return nil, err
+		}
+		who := partyOf(c.Peer)
+		if c.Gone() {
+			c.Close()
+		} else if conn, err := c.Conn(); err == nil {
+			return &fairConn{Conn: conn, of: of, closed: make(chan struct{}), leave: func() { l.leave(of, who) }}, nil
+		}
+		l.leave(of, who)
+	}
+}
+
+func (l *fairListener) next() (socket.Caller, *line, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.lines) == 0 && l.err == nil {
+		l.come.Wait()
+	}
+	if err := l.err; err != nil {
+		if !errors.Is(err, net.ErrClosed) {
+			l.err = nil
+			l.come.Signal()
+		}
+		return socket.Caller{}, nil, err
+	}
+	of := l.lines[0]
+	l.lines = l.lines[1:]
+	c := of.waiting[0]
+	if of.waiting = of.waiting[1:]; len(of.waiting) > 0 {
+		l.lines = append(l.lines, of)
+	}
+	return c, of, nil
+}
+
+// fairConn has a turn of its party from when something was read until the next
 // Read, or the end.
 type fairConn struct {
 	net.Conn
-	of    *process
+	of    *line
 	leave func()
 
 	mu     sync.Mutex

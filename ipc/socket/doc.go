@@ -1,5 +1,5 @@
-// Package socket is rotd's end of the socket: the listener (listen.go) and the
-// credentials of whoever connects (peer.go, peer_*.go).
+// Package socket is rotd's end of the socket: the listener (listen.go,
+// accept.go) and the credentials of whoever connects (peer.go, peer_*.go).
 //
 // It promises that a socket made by Listen is never open to another user, on
 // Linux not even between bind and chmod (elsewhere its private directory sees to

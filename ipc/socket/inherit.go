@@ -52,7 +52,7 @@ func Inherit(f *os.File, path string, gid int) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
-	return &Listener{sock: ln.(*net.UnixListener), peer: peerOf}, nil
+	return newListener(ln.(*net.UnixListener), nil)
 }
 
 func onlySockets(dir string) bool {

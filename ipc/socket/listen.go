@@ -29,8 +29,10 @@ type Listener struct {
 	Refused func(error)
 
 	sock  *net.UnixListener
-	lock  *os.File // nil for an inherited socket
-	peer  func(*net.UnixConn) (Peer, error)
+	file  *os.File        // a copy of sock: net has no way to its raw connections
+	raw   syscall.RawConn // of file
+	lock  *os.File        // nil for an inherited socket
+	peer  func(fd int) (Peer, error)
 	close sync.Once
 	err   error // of Close
 }
@@ -76,7 +78,19 @@ func ListenFor(ctx context.Context, path string, gid int) (*Listener, error) {
 	if err := openTo(path, gid, 0o660); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), sock.Close(), lock.Close())
 	}
-	return &Listener{sock: sock, lock: lock, peer: peerOf}, nil
+	return newListener(sock, lock)
+}
+
+func newListener(sock *net.UnixListener, lock *os.File) (*Listener, error) {
+	l := &Listener{sock: sock, lock: lock, peer: peerCred}
+	var err error
+	if l.file, err = sock.File(); err == nil {
+		l.raw, err = l.file.SyscallConn()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", sock.Addr(), err), l.Close())
+	}
+	return l, nil
 }
 
 // openTo gives a file of ours to a group, and then opens it to that.
@@ -180,29 +194,14 @@ func removeStale(ctx context.Context, path string) error {
 	}
 }
 
-// Accept returns the next connection whose peer can be told.
-func (l *Listener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.sock.AcceptUnix()
-		if err != nil {
-			return nil, err // net/http waits and goes on where this is temporary
-		}
-		peer, err := l.peer(c)
-		if err == nil {
-			return &peerConn{UnixConn: c, peer: peer}, nil
-		}
-		_ = c.Close()
-		if l.Refused != nil {
-			l.Refused(fmt.Errorf("cannot tell whose connection it is: %w", err))
-		}
-	}
-}
-
 // Close stops listening, removes the socket, unless it was inherited, and lets
 // go of the lock. It can be called more than once.
 func (l *Listener) Close() error {
 	l.close.Do(func() {
 		l.err = l.sock.Close()
+		if l.file != nil {
+			l.err = errors.Join(l.err, l.file.Close())
+		}
 		if l.lock != nil {
 			l.err = errors.Join(l.err, l.lock.Close())
 		}

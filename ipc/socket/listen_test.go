@@ -229,11 +229,11 @@ func TestAcceptGoesOnAfterABadPeer(t *testing.T) {
 	var refused []error
 	ln.Refused = func(err error) { refused = append(refused, err) }
 	asked := 0
-	ln.peer = func(c *net.UnixConn) (Peer, error) {
+	ln.peer = func(fd int) (Peer, error) {
 		if asked++; asked < 3 {
 			return Peer{}, errors.New("no credentials")
 		}
-		return peerOf(c)
+		return peerCred(fd)
 	}
 	for range 3 {
 		c, err := net.Dial("unix", path)

@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"fmt"
 	"net"
 	"time"
 )
@@ -39,23 +38,4 @@ func PeerOf(c net.Conn) (Peer, bool) {
 		return Peer{}, false
 	}
 	return pc.peer, true
-}
-
-// peerOf asks the kernel.
-func peerOf(c *net.UnixConn) (Peer, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return Peer{}, err
-	}
-	var (
-		peer Peer
-		perr error
-	)
-	if err := raw.Control(func(fd uintptr) { peer, perr = peerCred(int(fd)) }); err != nil {
-		return Peer{}, err
-	}
-	if perr != nil {
-		return Peer{}, fmt.Errorf("peer credentials: %w", perr)
-	}
-	return peer, nil
 }

@@ -1,0 +1,134 @@
+package daemon
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"rotd/ipc/socket"
+)
+
+// queue is a fairListener in whose lines a test has connections stand.
+type queue struct {
+	t  *testing.T
+	ln *socket.Listener
+	*fairListener
+}
+
+func newQueue(t *testing.T) *queue {
+	ln, err := socket.Listen(t.Context(), filepath.Join(newPlace(t).dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	l := &fairListener{Listener: ln, all: make(map[party]*line)}
+	l.come.L = &l.mu
+	return &queue{t, ln, l}
+}
+
+// come has somebody stand in line, who says who he is.
+func (q *queue) come(uid uint32, pid int32, says string) net.Conn {
+	q.t.Helper()
+	conn, err := net.Dial("unix", q.ln.Addr().String())
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	q.t.Cleanup(func() { conn.Close() })
+	_, _ = io.WriteString(conn, says)
+	c, err := q.ln.Next()
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	c.Peer.UID, c.Peer.PID = uid, pid
+	q.enter(c)
+	return conn
+}
+
+// take accepts the next one, and returns what he says.
+func (q *queue) take() string {
+	q.t.Helper()
+	conn, err := q.Accept()
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	defer conn.Close()
+	b := make([]byte, 1)
+	_, _ = conn.Read(b)
+	return string(b)
+}
+
+// TestWhoWaitsIsTakenInTurn: one of each process of the owner's, one of each
+// other user.
+func TestWhoWaitsIsTakenInTurn(t *testing.T) {
+	q := newQueue(t)
+	owner := uint32(os.Getuid())
+	const stranger = 64777
+	for _, says := range "abc" {
+		q.come(owner, 1, string(says))
+	}
+	for i, says := range "ABC" {
+		q.come(stranger, int32(10+i), string(says)) // as many processes
+	}
+	q.come(owner, 2, "z")
+	got := ""
+	for range 7 {
+		got += q.take()
+	}
+	if got != "aAzbBcC" {
+		t.Errorf("taken in the order %s", got)
+	}
+	if len(q.all) != 0 || len(q.lines) != 0 {
+		t.Errorf("left over: %d parties, %d lines", len(q.all), len(q.lines))
+	}
+}
+
+// TestWhoHasLeftIsNotTaken: nobody would hear the answer. Who only has nothing
+// more to say would.
+func TestWhoHasLeftIsNotTaken(t *testing.T) {
+	q := newQueue(t)
+	owner := uint32(os.Getuid())
+	q.come(owner, 1, "a").Close()
+	_ = q.come(owner, 1, "b").(*net.UnixConn).CloseWrite()
+	if got := q.take(); got != "b" || len(q.all) != 0 {
+		t.Errorf("took %q, and %d parties are left", got, len(q.all))
+	}
+}
+
+// TestALineHasAnEnd: the oldest makes room, and the newest is heard.
+func TestALineHasAnEnd(t *testing.T) {
+	q := newQueue(t)
+	owner := uint32(os.Getuid())
+	first := q.come(owner, 1, "a")
+	q.come(owner, 1, "b")
+	for range connsPerParty - 1 {
+		q.come(owner, 1, "c")
+	}
+	_ = first.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := first.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("the oldest is still there: %v", err)
+	}
+	if got := q.take(); got != "b" {
+		t.Errorf("took %q", got)
+	}
+}
+
+// TestTheEndOfTheListener: who waits then is hung up on.
+func TestTheEndOfTheListener(t *testing.T) {
+	q := newQueue(t)
+	waiting := q.come(uint32(os.Getuid()), 1, "a")
+	q.ln.Close()
+	q.gather()
+	_ = waiting.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := waiting.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("he still waits: %v", err)
+	}
+	for range 2 {
+		if _, err := q.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	}
+}

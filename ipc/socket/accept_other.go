@@ -1,0 +1,21 @@
+//go:build !linux
+
+package socket
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// accept keeps a process that is started meanwhile from getting the connection.
+// As with net's, it does not block: sock does not.
+func accept(sock int) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, _, err := unix.Accept(sock)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	return fd, err
+}
