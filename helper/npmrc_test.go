@@ -54,7 +54,10 @@ func TestNpmrcWarnsOfWhatHidesIt(t *testing.T) {
 	d := newDaemon(t)
 	d.hasToken()
 	e := d.env("npm_config_//localhost:4873/:_authToken=x")
-	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "the environment sets npm_config_//localhost:4873/:_authToken, which npm takes instead")
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "the environment sets npm_config_//localhost:4873/:_authToken, which npm and pnpm 11+ take instead: unset it\n")
+	e = d.env("BUN_CONFIG_TOKEN=x", "pnpm_config_//localhost:4873:_authToken=x", "YARN_NPM_AUTH_TOKEN=x", "NPM_TOKEN=x")
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "sets pnpm_config_//localhost:4873:_authToken, which pnpm 11+ takes instead: unset it\n"+
+		"rot: warning: the environment sets BUN_CONFIG_TOKEN, which Bun takes instead: unset it\n✔")
 
 	e = d.env()
 	e.Dir = t.TempDir()
@@ -69,7 +72,9 @@ func TestNpmrcWarnsOfWhatHidesIt(t *testing.T) {
 	}
 	project := filepath.Join(e.Dir, ".npmrc")
 	e.Dir = sub
-	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "delete line 2 of "+project)
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "line 2 of "+project+" takes the token from ${NODE_AUTH_TOKEN}, which is not set: npm sends these words")
+	e.Environ, e.Stderr = append(e.Environ, "NODE_AUTH_TOKEN=x"), nil
+	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "npm and 4 others take the token of the project's own file instead, here: delete line 2 of "+project)
 }
 
 func TestNpmrcScopes(t *testing.T) {

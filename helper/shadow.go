@@ -3,6 +3,7 @@ package helper
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rotd/helper/npmrc"
@@ -29,10 +30,27 @@ func isNpmConfig(variable, name string) bool {
 }
 
 // isTokenVariable tells whether an environment variable sets the registry's
-// token, which npm prefers to every file. Its prefix is npm's or pnpm's.
+// token, which its client prefers to every file. Its prefix is npm's or pnpm's.
 func isTokenVariable(variable, key string) bool {
-	const npm, pnpm = "npm_config_", "pnpm_config_"
-	for _, prefix := range []string{npm, pnpm} {
+	return isVariable(NpmVariable, variable, key) || isVariable(PnpmVariable, variable, key)
+}
+
+// isVariable tells whether an environment variable is one that is read at the
+// place.
+func isVariable(p Place, variable, key string) bool {
+	prefixes := []string{"npm_config_"}
+	switch p {
+	case PnpmVariable:
+		prefixes = append(prefixes, "pnpm_config_")
+	case NpmVariable:
+	case YarnVariable:
+		return variable == "YARN_NPM_AUTH_TOKEN"
+	case BunVariable:
+		return variable == "BUN_CONFIG_TOKEN" || variable == "NPM_CONFIG_TOKEN"
+	default:
+		return false
+	}
+	for _, prefix := range prefixes {
 		if len(variable) > len(prefix) && strings.EqualFold(variable[:len(prefix)], prefix) {
 			name := variable[len(prefix):]
 			return name == key || name == strings.Replace(key, "/:_", ":_", 1)
@@ -41,18 +59,44 @@ func isTokenVariable(variable, key string) bool {
 	return false
 }
 
-// tokenVariables names those that are set.
-func (c *call) tokenVariables(key string) []string {
+// variables names those that are set.
+func (c *call) variables(p Place, key string) []string {
 	var names []string
 	for _, kv := range c.Environ {
-		if k, _, _ := strings.Cut(kv, "="); isTokenVariable(k, key) {
+		if k, v, _ := strings.Cut(kv, "="); isVariable(p, k, key) && v != "" && !slices.Contains(names, k) {
 			names = append(names, k)
 		}
 	}
 	return names
 }
 
-// warnShadows tells of what npm reads before the user's file, and what would so
+// tokenVariables names those that npm or pnpm would take.
+func (c *call) tokenVariables(key string) []string { return c.variables(PnpmVariable, key) }
+
+// before names the clients that look at a place before they look at another.
+func before(p, other Place) []string {
+	var names []string
+	for _, cl := range Clients {
+		if i := slices.Index(cl.Order, p); i >= 0 && i < slices.Index(cl.Order, other) {
+			names = append(names, cl.Name)
+		}
+	}
+	return names
+}
+
+// take is "npm takes", "npm and Bun take", "npm and 3 others take".
+func take(clients []string) string {
+	switch n := len(clients); n {
+	case 1:
+		return clients[0] + " takes"
+	case 2:
+		return clients[0] + " and " + clients[1] + " take"
+	default:
+		return fmt.Sprintf("%s and %d others take", clients[0], n-1)
+	}
+}
+
+// warnShadows tells of what a client reads before the file, and what would so
 // hide the token in it: an environment variable, or the project's own .npmrc.
 // The latter may name one of the variables in handed, which hold the same
 // token.
@@ -61,29 +105,55 @@ func (c *call) warnShadows(registry, file string, handed []string) {
 	if err != nil {
 		return
 	}
-	if handed == nil {
-		for _, name := range c.tokenVariables(key) {
-			c.warn("the environment sets " + name + ", which npm takes instead: unset it")
+	at, project := UserNpmrc, c.projectNpmrc()
+	if project != "" && sameFile(project, file) {
+		at = ProjectNpmrc
+	}
+	for _, p := range []Place{PnpmVariable, BunVariable} {
+		for _, name := range c.variables(p, key) {
+			who := before(p, at)
+			if isVariable(NpmVariable, name, key) {
+				who = append(before(NpmVariable, at), who...)
+			}
+			if len(who) > 0 && handed == nil {
+				c.warn("the environment sets " + name + ", which " + take(who) + " instead: unset it")
+			}
 		}
 	}
-	project, ok := projectConfig(c.Dir)
-	if !ok || sameFile(project, file) {
-		return
+	if at == UserNpmrc && project != "" {
+		c.warnProject(project, registry, handed)
 	}
+}
+
+// warnProject tells of the token in the project's file.
+func (c *call) warnProject(project, registry string, handed []string) {
 	src, err := os.ReadFile(project)
 	if err != nil {
 		return
 	}
 	line, value, ok := npmrc.Lookup(src, registry)
-	if !ok {
-		return
+	name := strings.TrimRight(strings.TrimPrefix(value, "${"), "?}")
+	switch {
+	case !ok || value != "" && slices.Contains(handed, name):
+	case value != "" && !c.isSet(name):
+		c.warn(fmt.Sprintf("line %d of %s takes the token from %s, which is not set: npm sends these words instead of your token: delete that line, or: rot exec REF -- CMD", line, project, value))
+	default:
+		c.warn(fmt.Sprintf("%s the token of the project's own file instead, here: delete line %d of %s", take(before(ProjectNpmrc, UserNpmrc)), line, project))
 	}
-	for _, name := range handed {
-		if value == "${"+name+"}" || value == "${"+name+"?}" {
-			return
-		}
+}
+
+// isSet tells whether there is an environment variable of that name.
+func (c *call) isSet(name string) bool {
+	return slices.ContainsFunc(c.Environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+}
+
+// projectNpmrc is the project's .npmrc; "" where that is the user's own.
+func (c *call) projectNpmrc() string {
+	project, ok := projectConfig(c.Dir)
+	if own, err := c.userConfig(); !ok || err == nil && sameFile(project, own) {
+		return ""
 	}
-	c.warn(fmt.Sprintf("npm takes the token of the project's own file instead, here: delete line %d of %s", line, project))
+	return project
 }
 
 // projectConfig finds the .npmrc that npm reads as the project's: beside the
