@@ -128,6 +128,9 @@ var doorNeeds = map[string]access{
 	"DELETE " + ipc.PathPasskey:  accessOwner,
 	"POST " + ipc.PathExport:     accessOwner,
 	"POST " + ipc.PathImport:     accessOwner,
+
+	"POST " + ipc.PathStrays:      accessOwner,
+	"POST " + ipc.PathStrayRevoke: accessOwner,
 }
 
 // TestTheDoor is the table of path and caller: what each path is for, who may

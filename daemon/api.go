@@ -48,6 +48,8 @@ var routes = []route{
 	{method: "DELETE", path: ipc.PathPasskey, need: accessOwner, serve: (*Daemon).deletePasskey},
 	{method: "POST", path: ipc.PathExport, need: accessOwner, serve: (*Daemon).postExport},
 	{method: "POST", path: ipc.PathImport, need: accessOwner, serve: (*Daemon).postImport, body: maxImport},
+	{method: "POST", path: ipc.PathStrays, need: accessOwner, serve: (*Daemon).postStray},
+	{method: "POST", path: ipc.PathStrayRevoke, need: accessOwner, serve: (*Daemon).postStrayRevocation},
 	{method: "POST", path: ipc.PathAnswer, need: accessOwner, serve: (*Daemon).postAnswer},
 }
 

@@ -334,6 +334,7 @@ type Result struct {
 	Export      *Exported    `json:"export,omitempty"`      // Export
 	Import      *Imported    `json:"import,omitempty"`      // Import
 	Delivery    *Delivery    `json:"delivery,omitempty"`    // Deliver
+	Stray       *Stray       `json:"stray,omitempty"`       // RevokeStray
 }
 
 // Rotation is the outcome for one ROT. A passcard's Rotate that fails for some
