@@ -5,20 +5,20 @@ type Place int
 
 // The places. A key is //HOST/PATH/:_authToken.
 const (
-	NpmVariable     Place = iota // npm_config_ and the key, in the environment
-	PnpmVariable                 // that, or pnpm_config_ and the key
-	YarnVariable                 // YARN_NPM_AUTH_TOKEN
-	BunVariable                  // BUN_CONFIG_TOKEN, else NPM_CONFIG_TOKEN: of the default registry alone
-	ProjectNpmrc                 // the project's .npmrc
-	UserNpmrc                    // the file that NPM_CONFIG_USERCONFIG names, else ~/.npmrc
-	GlobalNpmrc                  // that of the machine: PREFIX/etc/npmrc
-	PnpmAuth                     // pnpm's own: ~/.config/pnpm/auth.ini
-	PnpmUserHelper               // a program, by tokenHelper, in the user's file
-	PnpmAuthHelper               // one in auth.ini
-	ProjectYarnrc                // the project's .yarnrc.yml
-	UserYarnrc                   // ~/.yarnrc.yml
-	RegistryYarnrc               // npmRegistries in either, which takes the place of all else
-	Bunfig                       // the project's bunfig.toml, then ~/.bunfig.toml
+	NpmVariable    Place = iota // npm_config_ and the key, in the environment
+	PnpmVariable                // that, or pnpm_config_ and the key
+	YarnVariable                // YARN_NPM_AUTH_TOKEN
+	BunVariable                 // BUN_CONFIG_TOKEN, else NPM_CONFIG_TOKEN: of the default registry alone
+	ProjectNpmrc                // the project's .npmrc
+	UserNpmrc                   // the file that NPM_CONFIG_USERCONFIG names, else ~/.npmrc
+	GlobalNpmrc                 // that of the machine: PREFIX/etc/npmrc
+	PnpmAuth                    // pnpm's own: ~/.config/pnpm/auth.ini
+	PnpmUserHelper              // a program, by tokenHelper, in the user's file
+	PnpmAuthHelper              // one in auth.ini
+	ProjectYarnrc               // the project's .yarnrc.yml
+	UserYarnrc                  // ~/.yarnrc.yml
+	RegistryYarnrc              // npmRegistries in either, which takes the place of all else
+	Bunfig                      // the project's bunfig.toml, then ~/.bunfig.toml
 )
 
 // Unset is what a client does with ${NAME} where NAME is not set.
@@ -26,9 +26,9 @@ type Unset int
 
 // What they do.
 const (
-	SendsIt  Unset = iota // takes the words "${NAME}" for the token
-	SkipsIt               // goes on as if the line were not there
-	FailsOn               // ends with an error
+	SendsIt Unset = iota // takes the words "${NAME}" for the token
+	SkipsIt              // goes on as if the line were not there
+	FailsOn              // ends with an error
 )
 
 // Client is a package manager, in the versions that look alike.
