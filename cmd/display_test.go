@@ -1,6 +1,8 @@
 package cmd_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"strings"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"rotd/daemon/browser/xvfb"
+	"rotd/daemon/npm/sandbox"
 )
 
 // scriptT is a script as a test.
@@ -35,7 +38,9 @@ func actAtDisplay(ts *testscript.TestScript, neg bool, args []string) {
 	d, seen := worldOf(ts).display, false
 	attached := func() int { return strings.Count(ts.ReadFile("rotd.log"), "attached to npm's settings") }
 	before := attached()
-	done := func() bool { return seen && len(d.Windows("npm")) == 0 }
+	d.Asked = func() (int, bool) { return sandbox.Asked(requests(ts)) }
+	// A page on its way has its address for a title: so any window counts.
+	done := func() bool { return seen && len(d.Windows(".")) == 0 }
 	pages := []xvfb.Page{
 		{Title: "Sign In", Text: func() string { seen = true; return "ada\t" + args[0] + "\n" }},
 		{Title: "Enter a One-time", Text: func() string {
@@ -60,6 +65,15 @@ func actAtDisplay(ts *testscript.TestScript, neg bool, args []string) {
 			}})
 	}
 	d.Enter(done, pages...)
+}
+
+// requests are those that the sandbox has had.
+func requests(ts *testscript.TestScript) (all []sandbox.Request) {
+	resp, err := http.Get(ts.Getenv("REGISTRY") + "/-/sandbox/requests")
+	ts.Check(err)
+	defer resp.Body.Close()
+	ts.Check(json.NewDecoder(resp.Body).Decode(&all))
+	return all
 }
 
 // closeWindow is `closes TITLE`: the person closes a window as soon as it is

@@ -12,6 +12,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"rotd/daemon/browser/xvfb"
+	"rotd/daemon/npm/sandbox"
 	"rotd/ipc"
 	"rotd/ipc/secret"
 	"rotd/ipc/socket"
@@ -239,6 +240,7 @@ func atWindow(r *rig, d *xvfb.Display, path string, in any) (*ipc.Result, *ipc.E
 		res, werr := r.stream(path, in)
 		done <- outcome{res, werr}
 	}()
+	d.Asked = r.asked
 	d.Enter(ended.Load,
 		xvfb.Page{Title: "Sign In", Text: func() string { return user + "\t" + password + "\n" }},
 		xvfb.Page{Title: "Enter a One-time", Text: func() string { return r.code() + "\n" }})
@@ -251,6 +253,9 @@ func atWindow(r *rig, d *xvfb.Display, path string, in any) (*ipc.Result, *ipc.E
 
 // windows counts those that were opened.
 func (r *rig) windows() int { return strings.Count(r.log.String(), `msg="browser started"`) }
+
+// asked is what npm knows of a person at its pages.
+func (r *rig) asked() (sent int, asks bool) { return sandbox.Asked(r.npm.Requests()) }
 
 func (r *rig) chromium(d *xvfb.Display) *ipc.Display {
 	r.d.cfg.Browser, r.d.cfg.BrowserNoSandbox = "", os.Getuid() == 0

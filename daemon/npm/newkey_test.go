@@ -36,6 +36,8 @@ type keySite struct {
 
 	mu       sync.Mutex
 	keys     []string // names
+	forms    int      // that were sent
+	asks     bool     // what was shown last wants another one
 	driven   []string // what was asked for while something was attached
 	webdrive string
 }
@@ -48,6 +50,7 @@ func atKeySite(t *testing.T) *keySite {
 		Browser: browser.Config{NoSandbox: os.Geteuid() == 0, Dir: t.TempDir(), Display: s.Env()},
 		Keep:    s.keep, Log: s.config.Log, Tell: s.config.Progress,
 	}
+	s.Asked = func() (int, bool) { s.mu.Lock(); defer s.mu.Unlock(); return s.forms, s.asks }
 	s.alone()
 	return s
 }
@@ -55,6 +58,10 @@ func atKeySite(t *testing.T) *keySite {
 func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.Method == http.MethodPost {
+		s.forms++
+		s.asks = false
+	}
 	stage := ""
 	if c, err := r.Cookie("wub"); err == nil {
 		stage = c.Value
@@ -66,6 +73,7 @@ func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	page := func(title, body string) {
+		s.asks = true
 		w.Header().Set("Content-Type", "text/html")
 		if s.codes && len(s.keys) > 0 { // a page that has no title for a while
 			fmt.Fprint(w, "<!doctype html>", strings.Repeat(" ", 2000))
@@ -97,6 +105,8 @@ func (s *keySite) serve(w http.ResponseWriter, r *http.Request) {
 		s.webdrive = driven
 		if s.taken == nil || s.taken(w) {
 			s.keys = append(s.keys, name)
+		} else {
+			s.asks = true // for a better one
 		}
 	case r.URL.Path == settings:
 		list := "<li>" + strings.Join(s.keys, "<li>")

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"rotd/daemon/browser/xvfb"
-	"rotd/daemon/npm/sandbox"
 	"rotd/store"
 )
 
@@ -18,7 +16,7 @@ import (
 // sees for itself.)
 func TestWebInAWindow(t *testing.T) {
 	t.Parallel()
-	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
+	d := newDesk(t)
 	d.set(`{"settings_escalation": "on-submit", "settings_escalation_life": 0}`)
 	var windows atomic.Int32
 	d.alone()
@@ -58,7 +56,7 @@ func TestWebInAWindow(t *testing.T) {
 // A person who closes the window, does nothing, or leaves ends the run.
 func TestWebInAWindowNotPassed(t *testing.T) {
 	t.Parallel()
-	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
+	d := newDesk(t)
 	for _, how := range []string{"closed", "late", "gone"} {
 		gone := make(chan struct{})
 		web := d.web(func(c *WebConfig) {

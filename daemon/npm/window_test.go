@@ -25,8 +25,14 @@ type desk struct {
 	signedIn int
 }
 
-func atDesk(t *testing.T) *desk {
+func newDesk(t *testing.T) *desk {
 	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
+	d.Asked = func() (int, bool) { return sandbox.Asked(d.box.Requests()) }
+	return d
+}
+
+func atDesk(t *testing.T) *desk {
+	d := newDesk(t)
 	d.window = &Window{
 		Browser: browser.Config{NoSandbox: os.Geteuid() == 0, Dir: t.TempDir(), Display: d.Env()},
 		Keep:    d.keep,

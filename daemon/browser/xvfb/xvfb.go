@@ -26,6 +26,10 @@ type T interface {
 type Display struct {
 	t    T
 	Name string // ":7"
+	// Asked is what the site behind the windows knows: how many forms it has been
+	// sent, and whether the page that it showed last wants another one. nil:
+	// nobody knows.
+	Asked func() (sent int, asks bool)
 }
 
 // Start starts an X server. It fails the test where Xvfb or xdotool is missing.
@@ -53,7 +57,7 @@ func Start(t T) *Display {
 	if err != nil {
 		t.Fatalf("Xvfb did not start: %v", err)
 	}
-	return &Display{t, ":" + strings.TrimSpace(number)}
+	return &Display{t: t, Name: ":" + strings.TrimSpace(number)}
 }
 
 // Env are the variables that name the display.
@@ -104,14 +108,26 @@ func (d *Display) Type(text string) {
 	d.do([]byte(text), "type", "--file", "-")
 }
 
-// Page is one that the person knows: part of its title, and what to type.
+// Page is one that the person knows: part of its title, and what to type; "" is
+// nothing for now.
 type Page struct {
 	Title string
 	Text  func() string
 }
 
+// How long a person waits for something to come of what was typed: where the
+// site has not been sent it, where it has, and where it has answered with another
+// page that wants something.
+const (
+	typedTime = 15 * time.Second
+	sentTime  = 20 * time.Second
+	askedTime = 1500 * time.Millisecond
+)
+
 // Enter types into the pages, whichever is there, until done. What is typed
-// before a page is ready is lost, and typed again.
+// before a page is ready is lost, and typed again: but not before it is clear that
+// it was lost. On a busy machine it may only be late, and what is typed twice
+// meets the page behind.
 func (d *Display) Enter(done func() bool, pages ...Page) {
 	d.t.Helper()
 	for deadline := time.Now().Add(3 * patience); !done(); time.Sleep(50 * time.Millisecond) {
@@ -120,12 +136,49 @@ func (d *Display) Enter(done func() bool, pages ...Page) {
 		}
 		for _, p := range pages {
 			if ids := d.Windows(p.Title); len(ids) > 0 && d.command("windowfocus", ids[0]).Run() == nil {
+				before, _ := d.asked()
 				d.Key("ctrl+a")
-				d.Type(p.Text())
-				d.leaves(p.Title, 5*time.Second) // what is typed too late meets the page behind it
+				if text := p.Text(); text != "" {
+					d.Type(text)
+					d.settles(p.Title, before, done)
+				} else {
+					d.leaves(p.Title, time.Second)
+				}
 			}
 		}
 	}
+}
+
+// settles waits until something has come of what was typed: the page of the title
+// has left, all is done, or the time is up after which it is lost, or the page is
+// another one of the same title. Before is the number of forms sent until then.
+func (d *Display) settles(title string, before int, done func() bool) {
+	typed := time.Now()
+	var sent, asked time.Time
+	for len(d.Windows(title)) > 0 && !done() {
+		now := time.Now()
+		if n, asks := d.asked(); n > before {
+			if sent.IsZero() {
+				sent = now
+			}
+			if asks && asked.IsZero() {
+				asked = now
+			}
+		}
+		switch {
+		case !asked.IsZero() && now.Sub(asked) > askedTime, !sent.IsZero() && now.Sub(sent) > sentTime,
+			sent.IsZero() && now.Sub(typed) > typedTime:
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (d *Display) asked() (sent int, asks bool) {
+	if d.Asked == nil {
+		return 0, false
+	}
+	return d.Asked()
 }
 
 // leaves reports whether the title goes away within a time.

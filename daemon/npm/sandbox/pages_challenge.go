@@ -9,7 +9,7 @@ import (
 // challenged answers a page request with the bot check while the switch says
 // so (A.8). Passing it leaves a clearance cookie.
 func (s *Sandbox) challenged(w http.ResponseWriter, r *http.Request) bool {
-	if !isPage(r) {
+	if !isPagePath(r.URL.Path) {
 		return false
 	}
 	if c, err := r.Cookie("cf_clearance"); err == nil && c.Value == "passed" {
@@ -49,13 +49,13 @@ func (s *Sandbox) botCheckDue() bool {
 	return due
 }
 
-// isPage tells the website's paths from the registry's, which were not seen to
-// be challenged.
-func isPage(r *http.Request) bool {
-	if r.URL.Path == "/" {
+// isPagePath tells the website's paths from the registry's, which were not seen
+// to be challenged.
+func isPagePath(path string) bool {
+	if path == "/" {
 		return true
 	}
-	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
 	case "login", "logout", "escalate", "auth", "settings":
 		return true

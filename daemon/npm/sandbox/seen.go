@@ -1,6 +1,10 @@
 package sandbox
 
-import "slices"
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
 
 // OpenPages are the paths of the pages that a registry request waits for: what
 // loginUrl and authUrl name, while nobody has been there.
@@ -15,6 +19,24 @@ func (s *Sandbox) OpenPages() (paths []string) {
 	}
 	slices.Sort(paths)
 	return paths
+}
+
+// Asked counts the forms of the website's pages that a browser has sent, those of
+// the bot check included, and tells whether the page that it was shown last asks
+// for another one: to sign in, for a second factor, or whether it is a bot.
+func Asked(requests []Request) (sent int, asks bool) {
+	for _, r := range requests {
+		if !isPagePath(r.Path) && !strings.HasPrefix(r.Path, "/cdn-cgi/") {
+			continue
+		}
+		if r.Method == http.MethodPost {
+			sent++
+		}
+		shown := r.Status == http.StatusOK || r.Status == http.StatusForbidden
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/"), "/")
+		asks = shown && (r.Status == http.StatusForbidden || slices.Contains([]string{"login", "escalate", "auth"}, first))
+	}
+	return sent, asks
 }
 
 // Values are the secret texts that the account has, or had: tokens, session
