@@ -39,6 +39,7 @@ func actAtDisplay(ts *testscript.TestScript, neg bool, args []string) {
 	attached := func() int { return strings.Count(ts.ReadFile("rotd.log"), "attached to npm's settings") }
 	before := attached()
 	d.Asked = func() (int, bool) { return sandbox.Asked(requests(ts)) }
+	d.Log = func() string { return ts.ReadFile("rotd.log") }
 	// A page on its way has its address for a title: so any window counts.
 	done := func() bool { return seen && len(d.Windows(".")) == 0 }
 	pages := []xvfb.Page{

@@ -240,7 +240,7 @@ func atWindow(r *rig, d *xvfb.Display, path string, in any) (*ipc.Result, *ipc.E
 		res, werr := r.stream(path, in)
 		done <- outcome{res, werr}
 	}()
-	d.Asked = r.asked
+	d.Asked, d.Log = r.asked, r.log.String
 	d.Enter(ended.Load,
 		xvfb.Page{Title: "Sign In", Text: func() string { return user + "\t" + password + "\n" }},
 		xvfb.Page{Title: "Enter a One-time", Text: func() string { return r.code() + "\n" }})

@@ -31,7 +31,7 @@ func (r *rig) addsKey(d *xvfb.Display, passcard string, req ipc.AddPasskey, enou
 		defer ended.Store(true)
 		res, werr = r.stream(ipc.Path(ipc.PathPasskey, passcard), req)
 	}()
-	d.Asked = r.asked
+	d.Asked, d.Log = r.asked, r.log.String
 	d.Enter(func() bool { return ended.Load() || enough != nil && enough() },
 		xvfb.Page{Title: "Sign In", Text: func() string { return user + "\t" + password + "\n" }},
 		xvfb.Page{Title: "Enter a One-time", Text: func() string { return r.code() + "\n" }},

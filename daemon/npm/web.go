@@ -209,6 +209,7 @@ func (w *Web) open(ctx context.Context) error {
 	if w.cfg.Display != nil {
 		w.v.person = w.byHand
 	}
+	w.sayWhose()
 	if err := w.v.prepare(ctx); err != nil {
 		w.shut()
 		return err
@@ -260,6 +261,7 @@ func (w *Web) keep(ctx context.Context) {
 func (w *Web) shut() {
 	w.end()
 	w.v, w.letGo = nil, false
+	w.sayWhose()
 }
 
 // page is the address of one of the account's pages.

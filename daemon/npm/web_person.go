@@ -39,6 +39,7 @@ func (w *Web) byHand(ctx context.Context, s *sight) error {
 		return err
 	}
 	w.letGo = true
+	w.sayWhose()
 	w.a.tell("window", passHere.told)
 	if err := (&Window{Time: w.cfg.Time, Gone: w.cfg.Gone}).wait(ctx, passHere, w.moved); err != nil {
 		return err
@@ -48,8 +49,21 @@ func (w *Web) byHand(ctx context.Context, s *sight) error {
 		return err
 	}
 	w.letGo = false
+	w.sayWhose()
 	w.v.last = nil // what the person was told is not about us
 	return w.v.useKey(ctx)
+}
+
+// sayWhose has the log say whose a window is.
+func (w *Web) sayWhose() {
+	if w.cfg.Display == nil {
+		return
+	}
+	if w.letGo || w.v == nil {
+		w.a.cfg.Log.Debug("the window is the person's")
+	} else {
+		w.a.cfg.Log.Debug("the window is driven")
+	}
 }
 
 // moved waits until the tab shows something else than a check, at two looks in

@@ -28,6 +28,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	d := &desk{world: inSandbox(t, sandbox.Config{TOTPSecret: totpSecret}), Display: xvfb.Start(t)}
 	d.Asked = func() (int, bool) { return sandbox.Asked(d.box.Requests()) }
+	d.Log = d.text
 	return d
 }
 
