@@ -24,23 +24,37 @@ var execCommand = command{
 	run:  runExec,
 	help: `rot exec rot://rot_a2c4q7 -- npm publish
 rot exec ci -- npm install
-rot exec ci -- ./release.sh --dry-run
+rot exec ci -- npm publish --workspaces
+rot exec --env TOKEN ci -- docker build --secret id=npm,env=TOKEN .
 
-usage: rot exec [--access-token-file F] [--socket PATH] REF -- CMD [ARG…]
+usage: rot exec [--env NAME]… [--access-token-file F] REF -- CMD [ARG…]
 
 Runs CMD with the ROT's present token, for it and its children alone:
-  NODE_AUTH_TOKEN, NPM_TOKEN  the token
   NPM_CONFIG_USERCONFIG       a private copy of your .npmrc, with the token of
                               the ROT's registry in it. It lies in memory
                               (XDG_RUNTIME_DIR, or /dev/shm), only you can read
                               it, and it is removed when CMD ends.
-npm, pnpm, Bun and Yarn 1 read that file; Yarn 2 and later does not.
+  NODE_AUTH_TOKEN, NPM_TOKEN, YARN_NPM_AUTH_TOKEN
+                              the token
 
-For a registry other than npm's public one, the copy names it as the default
-registry unless your .npmrc or NPM_CONFIG_REGISTRY names one. A variable that
-would hide the token (npm_config_//HOST/:_authToken) is kept from CMD; where the
-project's own .npmrc hides it, rot says so. What CMD writes into its user
-config (npm config set, npm login) is gone afterwards.
+npm, pnpm, Bun and Yarn 1 read that file, in scripts within scripts too. Yarn 2
+and later takes YARN_NPM_AUTH_TOKEN, unless npmRegistries in a .yarnrc.yml has
+an entry for the registry: that counts alone then, even without a token. Where
+npmRegistryServer is another registry than the ROT's, it does not get the token.
+
+For a registry other than npm's public one, the copy (for Yarn 2 and later
+YARN_NPM_REGISTRY_SERVER) names it as the default registry unless something of
+yours names one. Variables that would hide the token are kept from CMD, as
+npm_config_//HOST/:_authToken and BUN_CONFIG_TOKEN; where the project's own
+.npmrc hides it, rot says so. What CMD writes into its user config (npm config
+set, npm login) is gone afterwards.
+
+A package manager reads the token when it starts, so a script that it runs
+cannot give it another: run the package manager under rot exec, also within
+scripts ("release": "rot exec ci -- npm publish"). While CMD runs its token
+lives: a rotation gives everybody else the new one, and the old one is revoked
+when CMD and all others that have it have ended, after an hour at the latest
+(rotd run --reader-time). rot rotate --revoke-now and rot revoke do not wait.
 
 An access token (rot help grant) is taken from the file F, else from
 ROT_ACCESS_TOKEN, which CMD does not get.
@@ -49,6 +63,8 @@ Signals are passed on. The exit status is that of CMD, 128 and the signal's
 number when one killed it, 127 when there is no such command, 126 when it
 cannot be run. rot's own failures have rot's own statuses, before CMD starts.
 
+  --env NAME     the token in this variable, in place of the three above; may be
+                 given several times
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
 `,
 }
@@ -61,8 +77,12 @@ const (
 
 func runExec(ctx context.Context, c *call, args []string) error {
 	flags := c.readFlags()
+	names := envFlag(flags)
 	flags.SetInterspersed(false)
 	if err := c.parse(flags, args); err != nil {
+		return err
+	}
+	if err := c.checkNames(*names); err != nil {
 		return err
 	}
 	args = flags.Args()
@@ -92,26 +112,26 @@ func runExec(ctx context.Context, c *call, args []string) error {
 		return err
 	}
 	defer release()
-	return c.runWith(tok, path, argv)
+	return c.runWith(tok, *names, path, argv)
 }
 
 // runWith runs the command with the token. Signals are taken from the moment on
 // that there is something to remove.
-func (c *call) runWith(tok ipc.Token, path string, argv []string) error {
+func (c *call) runWith(tok ipc.Token, names []string, path string, argv []string) error {
 	signals := make(chan os.Signal, 16)
-	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2} {
 		if !signal.Ignored(s) { // by nohup, say
 			signal.Notify(signals, s)
 		}
 	}
 	defer signal.Stop(signals)
-	config, remove, err := c.privateConfig(tok)
+	config, remove, err := c.privateConfig(tok, names)
 	if err != nil {
 		return err
 	}
 	defer remove()
 	p, err := os.StartProcess(path, argv, &os.ProcAttr{
-		Env:   c.childEnv(tok, config),
+		Env:   c.childEnv(tok, names, config),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 	})
 	if err != nil {
@@ -164,18 +184,30 @@ func (c *call) inForeground() bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
+// hidingTokens are variables by which Yarn 1 and Bun would take another token
+// than that of the file.
+var hidingTokens = []string{"NPM_AUTH_TOKEN", "YARN_AUTH_TOKEN", "BUN_CONFIG_TOKEN"}
+
 // childEnv is our environment with the token, and without what would hide it.
-func (c *call) childEnv(tok ipc.Token, config string) []string {
+func (c *call) childEnv(tok ipc.Token, names []string, config string) []string {
 	key, _ := npmrc.Key(tok.Registry) // privateConfig has found it good
 	env := slices.DeleteFunc(slices.Clone(c.Environ), func(kv string) bool {
 		k, _, _ := strings.Cut(kv, "=")
-		return k == accessTokenEnv || k == "NODE_AUTH_TOKEN" || k == "NPM_TOKEN" || isNpmConfig(k, "userconfig") || isTokenVariable(k, key)
+		return k == accessTokenEnv || slices.Contains(names, k) || slices.Contains(hidingTokens, k) ||
+			isNpmConfig(k, "userconfig") || isNpmConfig(k, "token") || isTokenVariable(k, key)
 	})
-	return append(env,
-		"NODE_AUTH_TOKEN="+tok.Value.Reveal(),
-		"NPM_TOKEN="+tok.Value.Reveal(),
-		"NPM_CONFIG_USERCONFIG="+config,
-	)
+	env = append(env, "NPM_CONFIG_USERCONFIG="+config)
+	yarn := c.yarnServer()
+	for _, name := range names {
+		if name == yarnToken && yarn != "" && hostOf(yarn) != hostOf(tok.Registry) {
+			continue // it would go to another registry
+		}
+		if name == yarnToken && yarn == "" && !tok.DefaultRegistry {
+			env = append(env, yarnRegistry+"="+tok.Registry)
+		}
+		env = append(env, name+"="+tok.Value.Reveal())
+	}
+	return env
 }
 
 // errNotExecutable: the file is there.

@@ -16,8 +16,9 @@ var get = command{
 rot get ci
 NPM_TOKEN=$(rot get ci) ./release.sh
 rot get ci --json
+git config credential.helper '!rot get ci --format git'
 
-usage: rot get REF [--access-token-file F] [--json]
+usage: rot get REF [--format F] [--access-token-file F] [--json]
 
 Prints the token that is valid now, and a line end: nothing else, and nothing
 on stderr but a warning when it is past its expiry. Ask every time you need it
@@ -30,6 +31,14 @@ no other (4 characters after the underscore or more), or the name you gave.
 dotenvx:// works in the place of rot://.
 
   --json         the value with its generation, expiry and registry
+  --format npm-rfc850
+                 the JSON of npm's proposed credential providers (npm/rfcs#850):
+                 _authToken and expiresAt
+  --format docker
+                 the answer of a Docker credential helper, a script that has
+                 this line: exec rot get ci --format docker "$@"
+  --format git   the answer of a git credential helper. Both answer when they
+                 are asked for the registry's host, and for no other
   --access-token-file F
                  show the access token in it (else that in ROT_ACCESS_TOKEN)
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
@@ -40,9 +49,20 @@ shell's history: rot exec REF -- CMD.
 }
 
 func runGet(ctx context.Context, c *call, args []string) error {
-	ref, err := c.parseRef(c.readFlags(), args)
+	fs := c.readFlags()
+	format, operation := fs.String("format", "", ""), ""
+	if err := c.parse(fs, args); err != nil {
+		return err
+	}
+	if fs.NArg() == 2 && *format != "" { // as the program that asks has it
+		operation, fs.args = fs.Arg(1), fs.args[:1]
+	}
+	ref, err := c.oneRef(fs)
 	if err != nil {
 		return err
+	}
+	if *format != "" {
+		return c.getAs(ctx, ref, *format, operation)
 	}
 	tok, err := c.token(ctx, ref)
 	if err != nil {

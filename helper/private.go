@@ -18,12 +18,12 @@ import (
 
 // privateConfig writes the user's own config with the token in it to a file for
 // one child, in memory, and returns how to remove it.
-func (c *call) privateConfig(tok ipc.Token) (path string, remove func(), err error) {
+func (c *call) privateConfig(tok ipc.Token, names []string) (path string, remove func(), err error) {
 	text, own, err := c.configWith(tok)
 	if err != nil {
 		return "", nil, err
 	}
-	c.warnShadows(tok.Registry, own, []string{"NODE_AUTH_TOKEN", "NPM_TOKEN"})
+	c.warnShadows(tok.Registry, own, names)
 	base, err := c.runtimeDir()
 	if err != nil {
 		return "", nil, err

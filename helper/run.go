@@ -64,7 +64,7 @@ func (cmd command) text(all []command) string {
 }
 
 // commands are all of rot's, in the order of the overview.
-var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, deliver, grant, grants, ungrant, approve, passkeyAdd, passkeyRemove, export, importCommand, schedule, ls, status, doctor, logCommand, revoke, remove, completion, version, help}
+var commands = []command{connectNPM, rotate, get, npmrcCommand, execCommand, envCommand, deliver, grant, grants, ungrant, approve, passkeyAdd, passkeyRemove, export, importCommand, schedule, ls, status, doctor, logCommand, revoke, remove, completion, version, help}
 
 // call is one run of rot.
 type call struct {
@@ -201,6 +201,11 @@ func (c *call) parseRef(fs *flagSet, args []string) (ref string, err error) {
 	if err := c.parse(fs, args); err != nil {
 		return "", err
 	}
+	return c.oneRef(fs)
+}
+
+// oneRef is the only argument, a reference.
+func (c *call) oneRef(fs *flagSet) (ref string, err error) {
 	switch fs.NArg() {
 	case 0:
 		return "", c.usage("it is not said which reference")
