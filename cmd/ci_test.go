@@ -184,12 +184,6 @@ func TestGitHubAction(t *testing.T) {
 func TestGitHubActionWithoutAToken(t *testing.T) {
 	r := newRunner(t)
 	access := r.accessToken("job")
-	evil := r.write("evil", "")
-	_ = os.Remove(evil)
-	if err := os.Mkdir(evil, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	r.write("evil/rot", "#!/bin/sh\nprintf 'npm_EXAMPLE\\nPATH=/evil\\n'\n")
 	for name, c := range map[string]struct {
 		inputs map[string]string
 		env    []string
@@ -204,7 +198,6 @@ func TestGitHubActionWithoutAToken(t *testing.T) {
 		"another ROT's":         {map[string]string{"ref": "other", "access-token": access}, nil, ipc.ExitNotAllowed, "::error", "may not read other"},
 		"no daemon":             {map[string]string{"ref": "ci", "socket": "/nonexistent/s"}, nil, ipc.ExitUnreachable, "::error", "rotd is not running"},
 		"no rot":                {map[string]string{"ref": "ci"}, []string{"PATH=/usr/bin:/bin"}, 127, "::error title=rotd::rot is not installed", ""},
-		"a rot with two lines":  {map[string]string{"ref": "ci"}, []string{"PATH=" + evil + ":/usr/bin:/bin"}, 1, "::error title=rotd::what rot printed is not one word", ""},
 		"code for a ref":        {map[string]string{"ref": "$(touch owned)`touch owned`\"; touch owned"}, nil, ipc.ExitNotFound, "::error", "no such reference"},
 		"a line end in the ref": {map[string]string{"ref": "ci\nPATH=/evil"}, nil, ipc.ExitNotFound, "::error", "no such reference"},
 	} {

@@ -13,9 +13,9 @@ var envCommand = command{
 	name: "env",
 	line: "print the present value as variables, for eval or $GITHUB_ENV",
 	run:  runEnvCommand,
-	help: `eval "$(rot env ci)"
+	help: `rot env ci --github                       # in a step of GitHub Actions
+eval "$(rot env ci)"
 eval "$(rot env ci --env GH_NPM_TOKEN)"
-rot env ci --github                       # in a step of GitHub Actions
 
 usage: rot env REF [--env NAME]… [--github] [--access-token-file F]
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -26,12 +27,16 @@ const noRaceSleep = "atexit_sleep_ms=0"
 const testToken = "npm_d2cJEXAMPLE"
 
 // serveToken is a rotd that knows a ROT called ci, one of npm's public registry
-// called public, and one called old of which it gives no leases.
+// called public, one called old of which it gives no leases, and one
+// called odd whose value no token has.
 func serveToken(socket string) (stop func(), err error) {
 	return serve(socket, "GET "+ipc.PathToken, func(w http.ResponseWriter, r *http.Request) {
 		tok := ipc.Token{ROT: "rot://rot_a2c4", Generation: 1, Value: secret.NewWire(testToken), Registry: "http://localhost:4873"}
 		switch r.PathValue("ref") {
 		case "ci", "old":
+			tok.Expires = new(time.Date(2099, 6, 20, 0, 0, 0, 0, time.UTC))
+		case "odd":
+			tok.Value = secret.NewWire("it's $HOME\n'\"\\")
 		case "public":
 			tok.DefaultRegistry = true
 		default:

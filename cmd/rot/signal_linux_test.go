@@ -17,10 +17,16 @@ import (
 )
 
 // loop is a child that says which signals it gets, and ends at SIGTERM.
-const loop = `trap 'echo INT' INT; trap 'echo HUP' HUP; trap 'echo TERM; exit 3' TERM; echo ready; while :; do sleep 0.02; done`
+const loop = `trap 'echo INT' INT; trap 'echo HUP' HUP; trap 'echo USR1' USR1; trap 'echo USR2' USR2; trap 'echo TERM; exit 3' TERM; echo ready; while :; do sleep 0.02; done`
 
 // rotExec starts rot exec with loop as the child and returns when that is ready.
 func rotExec(t *testing.T, stdio *os.File, attr *syscall.SysProcAttr) (cmd *exec.Cmd, out *bufio.Scanner, runtimeDirectory string) {
+	t.Helper()
+	return rotExecBy(t, stdio, attr, "rot", "exec", "ci", "--", "sh", "-c", loop)
+}
+
+// rotExecBy is rotExec by another command line.
+func rotExecBy(t *testing.T, stdio *os.File, attr *syscall.SysProcAttr, argv ...string) (cmd *exec.Cmd, out *bufio.Scanner, runtimeDirectory string) {
 	t.Helper()
 	dir, err := runtimeDir()
 	if err != nil {
@@ -31,11 +37,7 @@ func rotExec(t *testing.T, stdio *os.File, attr *syscall.SysProcAttr) (cmd *exec
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(); os.RemoveAll(dir) })
-	exe, err := exec.LookPath("rot") // testscript.Main has put it there
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd = exec.Command(exe, "exec", "ci", "--", "sh", "-c", loop)
+	cmd = exec.Command(argv[0], argv[1:]...) // testscript.Main has put rot there
 	cmd.Env = append(os.Environ(), "GORACE="+noRaceSleep, "ROTD_SOCKET="+filepath.Join(dir, "s"), "XDG_RUNTIME_DIR="+dir, "HOME="+dir)
 	cmd.Stdin, cmd.SysProcAttr = stdio, attr
 	r, w, err := os.Pipe()
@@ -65,7 +67,7 @@ func expect(t *testing.T, out *bufio.Scanner, want string) {
 
 func TestSignalsArePassedOn(t *testing.T) {
 	cmd, out, dir := rotExec(t, nil, &syscall.SysProcAttr{Setsid: true})
-	for _, s := range []syscall.Signal{unix.SIGINT, unix.SIGHUP, unix.SIGTERM} {
+	for _, s := range []syscall.Signal{unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTERM} {
 		if err := cmd.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
@@ -133,6 +135,20 @@ func TestCtrlCReachesTheChildOnce(t *testing.T) {
 	}
 	expect(t, out, "TERM") // and not INT again
 	_ = cmd.Wait()
+}
+
+// TestCtrlZ types it, in a shell with job control, and goes on.
+func TestCtrlZ(t *testing.T) {
+	keyboard, near := openTerminal(t)
+	const child = `trap "echo INT; exit 3" INT; trap "echo CONT" CONT; echo ready; while :; do sleep 0.02; done`
+	_, out, _ := rotExecBy(t, near, &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0},
+		"sh", "-mc", `rot exec ci -- sh -c '`+child+`'; echo stopped; fg >/dev/null; echo "ended $?"`)
+	for _, step := range []struct{ typed, want string }{{"\x1a", "stopped"}, {"", "CONT"}, {"\x03", "INT"}, {"", "ended 3"}} {
+		if _, err := io.WriteString(keyboard, step.typed); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, out, step.want)
+	}
 }
 
 // TestCtrlCAtAQuestion has the whole program interrupted where the echo is off.

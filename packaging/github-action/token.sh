@@ -1,5 +1,5 @@
-# The step of action.yml: masks the token in the job's log, and puts it into the
-# environment of the steps that follow. It is in no command line and no output
+# The step of action.yml: rot masks the token in the job's log, and puts it into
+# the environment of the steps that follow. It is in no command line and no output
 # but the mask. Exits as rot does.
 set -eu
 
@@ -16,15 +16,4 @@ command -v rot >/dev/null || fail "rot is not installed on this runner, or not i
 [ -z "${INPUT_SOCKET:-}" ] || export ROTD_SOCKET="$INPUT_SOCKET"
 [ -z "${INPUT_ACCESS_TOKEN:-}" ] || export ROT_ACCESS_TOKEN="$INPUT_ACCESS_TOKEN"
 
-token=$(rot get -- "$INPUT_REF") || fail "there is no token for this job; rot says why above" $?
-
-# One word it must be: with a line end in it, it could set any variable.
-case $token in
-'' | *[![:graph:]]*) fail "what rot printed is not one word, and no token" ;;
-esac
-
-printf '::add-mask::%s\n' "$(printf %s "$token" | sed 's/%/%25/g')"
-
-# The file's form for a value: a line that the value cannot have ends it.
-end=rotd_$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-printf 'NODE_AUTH_TOKEN<<%s\n%s\n%s\n' "$end" "$token" "$end" >>"$GITHUB_ENV"
+rot env --github --env NODE_AUTH_TOKEN -- "$INPUT_REF" || fail "there is no token for this job; rot says why above" $?
