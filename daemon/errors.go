@@ -66,6 +66,9 @@ func toWire(err error) *ipc.Error {
 	if errors.As(err, &mismatch) {
 		out.Code = ipc.CodeTokenMismatch
 		out.Hint = "the new token is not used and is being revoked; compare the flags of rot rotate with what npm offers"
+		if mismatch.Untold {
+			out.Hint = "the new token is not used and is being revoked; a registry without such limits has tokens for everything: rot rotate --packages-all, with --packages-and-scopes-permission read-only or read-write"
+		}
 		return out
 	}
 	for _, m := range wireCodes {

@@ -2,6 +2,8 @@ package npm
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -128,6 +130,9 @@ func (a *Account) Create(ctx context.Context, name string, want store.Shape) (ro
 	}
 	t := f.token(a.cfg.Now())
 	t.Name, t.Value = name, value
+	if t.Expires.IsZero() {
+		t.Expires = endOf(value)
+	}
 	if t.Key == "" {
 		if t.Key, err = a.keyOf(ctx, name); err != nil {
 			return rotate.Token{}, err
@@ -135,6 +140,21 @@ func (a *Account) Create(ctx context.Context, name string, want store.Shape) (ro
 	}
 	a.made[t.Key] = f
 	return t, nil
+}
+
+// endOf is when a token ends that tells it itself, as the JSON Web Tokens of
+// Verdaccio do, whose list does not: the time of its claim exp.
+func endOf(value secret.Text) time.Time {
+	parts := strings.Split(value.Reveal(), ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	var claims struct{ Exp float64 }
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(b, &claims) != nil || claims.Exp < 1e9 || claims.Exp > 1e11 {
+		return time.Time{}
+	}
+	return time.Unix(int64(claims.Exp), 0).UTC()
 }
 
 // notCreatedError is a failure after which no token can be left over.

@@ -16,8 +16,10 @@ import (
 )
 
 // Verify asks the registry whether it accepts the value of got as a token of
-// this account, and compares what its list tells of the token with want. What
-// it does not tell is told to the person and held against nobody.
+// this account, and compares what its list tells of the token with want. Of
+// packages, scopes, orgs and addresses that it does not tell of there is taken to
+// be no limit: the token differs. What else it does not tell is told to the person
+// and held against nobody.
 func (a *Account) Verify(ctx context.Context, got rotate.Token, want store.Shape) error {
 	const doing = "check the new token"
 	if err := a.accepted(ctx, doing, got, want); err != nil {
@@ -65,10 +67,10 @@ func (a *Account) compared(told fields, got rotate.Token, want store.Shape) erro
 	c := comparison{told: told, clean: a.reg.clean}
 	c.compare(got, want)
 	if len(c.differences) > 0 {
-		return &rotate.MismatchError{Differences: c.differences}
+		return &rotate.MismatchError{Differences: c.differences, Untold: c.limitless}
 	}
 	if len(c.untold) > 0 {
-		a.tell("noticed", "npm does not tell the token's "+strings.Join(c.untold, ", "))
+		a.tell("noticed", "the registry does not tell the token's "+strings.Join(c.untold, ", "))
 	}
 	return nil
 }
@@ -84,10 +86,17 @@ type comparison struct {
 	clean       func(string) string
 	differences []string
 	untold      []string
+	limitless   bool // a difference is a limit that is not told of
 }
 
 func (c *comparison) differ(what, asked, got string) {
 	c.differences = append(c.differences, fmt.Sprintf("%s: asked %s, got %s", what, c.clean(asked), c.clean(got)))
+}
+
+// unconfirmed is a limit that was asked for and is not told of.
+func (c *comparison) unconfirmed(what, asked string) {
+	c.differences = append(c.differences, fmt.Sprintf("%s: asked %s, and the registry tells of no such limit", what, c.clean(asked)))
+	c.limitless = true
 }
 
 func (c *comparison) compare(got rotate.Token, want store.Shape) {
@@ -120,8 +129,11 @@ func (c *comparison) permission(what, kind, flat, asked string, hasTargets bool)
 	if got == "" {
 		got = c.action(kind)
 		// The list tells only read and write: a stage-only token shows as
-		// write (npm-facts B.6).
+		// write (npm-facts B.6). One flag for the whole token knows no staging.
 		if asked == ipc.PermissionStage && got == ipc.PermissionWrite {
+			if !c.told.list("permissions") {
+				c.unconfirmed(what, asked)
+			}
 			return
 		}
 	}
@@ -163,9 +175,22 @@ func (c *comparison) action(kind string) string {
 
 // targets compares the packages, scopes and orgs.
 func (c *comparison) targets(want store.Shape) {
+	var asked, askedOrgs []string
+	for _, p := range want.Packages {
+		asked = append(asked, target(p, false))
+	}
+	for _, s := range want.Scopes {
+		asked = append(asked, target(s, true))
+	}
+	for _, o := range want.Orgs {
+		askedOrgs = append(askedOrgs, strings.TrimPrefix(o, "@"))
+	}
 	if !c.told.list("scopes") {
-		if !want.PackagesAll || len(want.Orgs) > 0 {
-			c.untold = append(c.untold, "packages, scopes and orgs")
+		if !want.PackagesAll && len(asked) > 0 {
+			c.unconfirmed("packages and scopes", set(asked))
+		}
+		if len(askedOrgs) > 0 {
+			c.unconfirmed("orgs", set(askedOrgs))
 		}
 		return
 	}
@@ -179,16 +204,6 @@ func (c *comparison) targets(want store.Shape) {
 		case kind == "" || strings.HasPrefix(kind, "package") || strings.HasPrefix(kind, "scope"):
 			packages = append(packages, target(name, strings.HasPrefix(kind, "scope")))
 		}
-	}
-	var asked, askedOrgs []string
-	for _, p := range want.Packages {
-		asked = append(asked, target(p, false))
-	}
-	for _, s := range want.Scopes {
-		asked = append(asked, target(s, true))
-	}
-	for _, o := range want.Orgs {
-		askedOrgs = append(askedOrgs, strings.TrimPrefix(o, "@"))
 	}
 	all := slices.ContainsFunc(packages, func(p string) bool { return p == "*" || p == "all" || p == "@*" })
 	if want.PackagesAll {
@@ -218,7 +233,7 @@ func target(name string, scope bool) string {
 func (c *comparison) cidr(want []string) {
 	if !c.told.told("cidr", "cidr_whitelist") {
 		if len(want) > 0 {
-			c.untold = append(c.untold, "CIDR ranges")
+			c.unconfirmed("CIDR ranges", ranges(want))
 		}
 		return
 	}
@@ -258,8 +273,10 @@ func (c *comparison) expiry(got rotate.Token, days int) {
 	case days == 0: // npm's default, whichever it is
 	case c.told.null("expiry", "expires"):
 		c.differ("expiry", fmt.Sprintf("%d days", days), "none")
-	case expires.IsZero():
+	case expires.IsZero() && got.Expires.IsZero():
 		c.untold = append(c.untold, "expiry")
+	case expires.IsZero(): // the token's own, of which nobody has a say
+		c.untold = append(c.untold, "expiry, which is "+got.Expires.UTC().Format("2006-01-02 15:04 MST")+" by the token itself")
 	default:
 		created := c.told.when("created")
 		if created.IsZero() {

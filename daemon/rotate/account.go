@@ -56,6 +56,7 @@ var ErrNotYet = errors.New("the registry may know the token in a moment")
 // MismatchError says in which fields a new token differs from what was asked.
 type MismatchError struct {
 	Differences []string // "permission: asked read-only, got read-write"
+	Untold      bool     // one is a limit that the registry does not tell of
 }
 
 func (e *MismatchError) Error() string {

@@ -112,6 +112,9 @@ func (e *Engine) goOn(ctx context.Context, npm Account, rot store.ROT, g store.G
 		return Outcome{}, err
 	}
 	tell("current", fmt.Sprintf("generation %d is served", g.N))
+	if next.IsZero() && !rot.Schedule.Paused {
+		tell("noticed", "no end of it is known, so it is not replaced by itself: rot schedule --every changes that")
+	}
 	out := Outcome{Generation: g.N, Expires: g.Expires, Next: next}
 	out.Waiting, out.Lingering = e.handOver(ctx, npm, rot, true, tell)
 	return out, nil
