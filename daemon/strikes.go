@@ -1,12 +1,13 @@
 package daemon
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
 
-// So many wrong access tokens of one uid within strikeTime shut it out for
-// shutOut.
+// So many wrong access tokens of one uid within strikeTime, wherever that begins,
+// shut it out for shutOut.
 const (
 	maxStrikes = 10
 	strikeTime = time.Minute
@@ -20,9 +21,8 @@ type strikes struct {
 }
 
 type struck struct {
-	since time.Time // of the first
-	count int
-	until time.Time // shut out; zero: not
+	at    []time.Time // of those within strikeTime, fewer than maxStrikes
+	until time.Time   // shut out; zero: not
 }
 
 // add counts a wrong one.
@@ -30,10 +30,11 @@ func (s *strikes) add(uid uint32, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.uid[uid]
-	if age := now.Sub(k.since); age < 0 || age >= strikeTime {
-		k = struck{since: now}
-	}
-	if k.count++; k.count >= maxStrikes {
+	k.at = slices.DeleteFunc(k.at, func(at time.Time) bool {
+		age := now.Sub(at)
+		return age < 0 || age >= strikeTime
+	})
+	if k.at = append(k.at, now); len(k.at) >= maxStrikes {
 		k = struck{until: now.Add(shutOut)}
 	}
 	if s.uid == nil {
