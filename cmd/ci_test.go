@@ -214,6 +214,28 @@ func TestGitHubActionWithoutAToken(t *testing.T) {
 	}
 }
 
+// TestGitHubActionInATracedJob has the shell print what it does, as whoever looks
+// for a fault in a job does: nothing secret is printed, but by the mask.
+func TestGitHubActionInATracedJob(t *testing.T) {
+	r := newRunner(t)
+	value, access := r.value("ci"), r.accessToken("job")
+	b, err := os.ReadFile(filepath.Join(actionDir, "token.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shell := range []string{"sh", "bash"} {
+		file := r.write("github.env", "")
+		traced := r.write("token.sh", string(b))
+		got := r.sh(shell+" -x "+traced, "INPUT_REF=ci", "INPUT_ACCESS_TOKEN="+access, "GITHUB_ENV="+file)
+		if got.code != 0 || got.stdout != "::add-mask::"+value+"\n" {
+			t.Errorf("%s -x: %+v", shell, got)
+		}
+		if strings.Contains(got.stderr, value) || strings.Contains(got.stderr, access) {
+			t.Errorf("%s -x prints a secret: %s", shell, got.stderr)
+		}
+	}
+}
+
 // recipeCommands are where a recipe of the README has what a job runs.
 var recipeCommands = []*regexp.Regexp{
 	regexp.MustCompile(`(?m)^ +- (?:run: )?((?:rot|npm) .*)$`), // GitHub, GitLab, Woodpecker

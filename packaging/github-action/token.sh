@@ -2,6 +2,7 @@
 # the environment of the steps that follow. It is in no command line and no output
 # but the mask. Exits as rot does.
 set -eu
+set +x # also where the job has its shells traced: SHELLOPTS, sh -x
 
 fail() {
   echo "::error title=rotd::$1"
