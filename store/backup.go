@@ -15,7 +15,8 @@ import (
 // Backup writes the state in dir, as it is at this instant, to a new database
 // at file, of mode 0600: whole, on the disk when it returns, or not there. It
 // may run while the state is open elsewhere. What is there already is replaced
-// where replace says so, and is fs.ErrExist otherwise.
+// where replace says so, and is fs.ErrExist otherwise. It is written nowhere where
+// somebody else could put something in its place.
 //
 // The master key is not in it.
 func Backup(ctx context.Context, dir, file string, replace bool) error {
@@ -47,6 +48,9 @@ func Backup(ctx context.Context, dir, file string, replace bool) error {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	defer os.RemoveAll(scratch)
+	if _, err := private.Way(scratch); err != nil {
+		return fmt.Errorf("write the backup: %w", err)
+	}
 	made := filepath.Join(scratch, databaseName)
 	db := openDatabase(path)
 	defer db.Close()

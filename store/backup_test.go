@@ -84,6 +84,24 @@ func TestBackupIsNotWrittenOverAnother(t *testing.T) {
 	}
 }
 
+// TestBackupWhereOthersWrite: in a directory that somebody else can change he
+// could lead what is written elsewhere, and no restore would take it from there.
+func TestBackupWhereOthersWrite(t *testing.T) {
+	st, _, _ := backedUp(t)
+	dir := filepath.Join(t.TempDir(), "shared")
+	ok(t, os.Mkdir(dir, 0o700))
+	ok(t, os.Chmod(dir, 0o777))
+	err := Backup(t.Context(), st.dir, filepath.Join(dir, "backup"), false)
+	if err == nil || HintOf(err) != "chmod go-w "+dir {
+		t.Errorf("%v, hint %q", err, HintOf(err))
+	}
+	if left := must[[]fs.DirEntry](t)(os.ReadDir(dir)); len(left) != 0 {
+		t.Errorf("left there: %v", left)
+	}
+	ok(t, os.Chmod(dir, 0o777|fs.ModeSticky)) // as /tmp
+	ok(t, Backup(t.Context(), st.dir, filepath.Join(dir, "backup"), false))
+}
+
 func TestRestoreWhereNothingWas(t *testing.T) {
 	st, s, file := backedUp(t)
 	ok(t, s.Close())
