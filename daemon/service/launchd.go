@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // reloadLaunchd ends an installation on macOS.
@@ -30,16 +31,26 @@ func prepareLaunchd(s Spec) error {
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
 	for dir, mode := range map[string]os.FileMode{filepath.Dir(s.Socket): 0o755, s.StateDir: 0o700} {
-		err := os.MkdirAll(dir, mode)
-		if err == nil {
-			err = os.Chmod(dir, mode)
-		}
-		if err == nil {
-			err = os.Chown(dir, uid, gid)
-		}
-		if err != nil {
+		if err := give(dir, mode, uid, gid); err != nil {
 			return fmt.Errorf("make the directories of rotd: %w", err)
 		}
 	}
 	return nil
+}
+
+// give makes a directory and gives it to a user. The one lies in the other: so
+// what is there may be the user's own work, and no link of his is followed.
+func give(dir string, mode os.FileMode, uid, gid int) error {
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return err
+	}
+	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Chown(uid, gid); err != nil {
+		return err
+	}
+	return d.Chmod(mode)
 }
