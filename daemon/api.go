@@ -30,6 +30,7 @@ var routes = []route{
 	{method: "GET", path: ipc.PathPasscards, need: accessOwner, serve: (*Daemon).getPasscards},
 	{method: "POST", path: ipc.PathPasscards, need: accessOwner, serve: (*Daemon).postPasscard},
 	{method: "GET", path: ipc.PathROTs, need: accessOwner, serve: (*Daemon).getROTs},
+	{method: "GET", path: ipc.PathStaged, need: accessOwner, serve: (*Daemon).getStaged},
 	{method: "GET", path: ipc.PathToken, need: accessReader, serve: (*Daemon).getToken},
 	{method: "POST", path: ipc.PathRotate, need: accessOwner, serve: (*Daemon).postRotation},
 	{method: "POST", path: ipc.PathApprove, need: accessOwner, serve: (*Daemon).postApproval},

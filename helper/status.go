@@ -15,8 +15,9 @@ var status = command{
 	run:  runStatus,
 	help: `rot status
 rot status --json
+rot status --staged
 
-usage: rot status [--json]
+usage: rot status [--staged] [--json]
 
 Shows rotd and then each ROT: its state, the generation that is served, when
 that expires and what is left of its life, when rotd rotates it next, and what
@@ -34,14 +35,21 @@ The states of a ROT:
   empty           no rotation has succeeded yet
   revoked         rot revoke ended it; no token until the next rotation
 
+  --staged       instead, ask the registries which versions are staged and wait
+                 for your approval, of the packages that a ROT may write to
   --json         all of it
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
 `,
 }
 
 func runStatus(ctx context.Context, c *call, args []string) error {
-	if err := c.noArgs(c.flags(), args); err != nil {
+	fs := c.flags()
+	staged := fs.Bool("staged", false, "")
+	if err := c.noArgs(fs, args); err != nil {
 		return err
+	}
+	if *staged {
+		return c.showStaged(ctx)
 	}
 	var s ipc.Status
 	if err := c.client().Get(ctx, ipc.PathStatus, &s); err != nil {

@@ -14,6 +14,7 @@ const (
 	PathDoctor    = "/v1/doctor"                       // GET → Doctor
 	PathPasscards = "/v1/passcards"                    // GET → {"passcards":[Passcard]}; POST Connect → stream of Event
 	PathROTs      = "/v1/rots"                         // GET → {"rots":[ROT]}
+	PathStaged    = "/v1/staged"                       // GET → {"staged":[Staged]}
 	PathToken     = "/v1/rots/{ref}/token"             // GET → Token; ?lease=1 → Token, and the connection is a lease
 	PathRotate    = "/v1/rotations/{ref}"              // POST Rotate → stream of Event
 	PathApprove   = "/v1/approvals"                    // POST Approve → stream of Event
@@ -441,6 +442,22 @@ type Token struct {
 	// not revoked for being replaced. After a restart of rotd a request with
 	// &generation=N takes the lease up again; its answer has no value.
 	Lease bool `json:"lease,omitempty"`
+}
+
+// Staged is a version that waits for a person's approval, as a ROT's token is
+// told by its registry. Where it is told nothing Error says why, and the fields
+// above it are empty.
+type Staged struct {
+	ID      string    `json:"id,omitempty"` // npm stage approve ID
+	Package string    `json:"package,omitempty"`
+	Version string    `json:"version,omitempty"`
+	Tag     string    `json:"tag,omitempty"`
+	By      string    `json:"by,omitempty"`
+	Created time.Time `json:"created,omitzero"`
+
+	Error    *Error `json:"error,omitempty"`
+	ROT      string `json:"rot"`
+	Registry string `json:"registry"`
 }
 
 // Status is the whole of `rot status`.

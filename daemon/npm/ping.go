@@ -15,18 +15,10 @@ import (
 // its clock says, to the second: zero where it does not tell. It sends nothing
 // that is an account's.
 func Ping(ctx context.Context, registryURL string) (clock time.Time, err error) {
-	address, err := ParseRegistry(registryURL)
+	r, err := plainRegistry(registryURL)
 	if err != nil {
 		return time.Time{}, err
 	}
-	base, err := url.Parse(address)
-	if err != nil {
-		return time.Time{}, err
-	}
-	client := *defaultClient
-	client.CheckRedirect = sameOrigin
-	r := &registry{base: base, http: &client, agent: "rotd", sleep: sleep, now: time.Now, log: slog.New(slog.DiscardHandler),
-		secrets: func() []secret.Text { return nil }}
 	ans, err := r.once(ctx, call{doing: "ask for a sign of life", method: http.MethodGet, path: "/-/ping"})
 	if err != nil {
 		return time.Time{}, err
@@ -37,4 +29,21 @@ func Ping(ctx context.Context, registryURL string) (clock time.Time, err error) 
 	}
 	clock, _ = http.ParseTime(ans.header.Get("date"))
 	return clock, nil
+}
+
+// plainRegistry speaks to a registry for nobody's account. What it may not print
+// is said.
+func plainRegistry(registryURL string, secrets ...secret.Text) (*registry, error) {
+	address, err := ParseRegistry(registryURL)
+	if err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	client := *defaultClient
+	client.CheckRedirect = sameOrigin
+	return &registry{base: base, http: &client, agent: "rotd", sleep: sleep, now: time.Now, log: slog.New(slog.DiscardHandler),
+		secrets: func() []secret.Text { return secrets }}, nil
 }
