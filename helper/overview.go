@@ -19,7 +19,7 @@ func runHelp(_ context.Context, c *call, args []string) error {
 		return err
 	}
 	if fs.NArg() > 0 {
-		cmd, _, err := c.find(fs.Args())
+		cmd, _, err := c.find(append(fs.Args(), "--help"))
 		if err != nil {
 			return err
 		}

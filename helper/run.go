@@ -160,16 +160,70 @@ func (c *call) find(args []string) (command, []string, error) {
 			return cmd, args[strings.Count(cmd.name, " ")+1:], nil
 		}
 	}
-	if args[0] == "connect" {
-		if len(args) == 2 && (args[1] == "--help" || args[1] == "-h") {
-			return connectNPM, args[1:], nil
+	if len(args) == 2 && (args[1] == "--help" || args[1] == "-h") {
+		if both, ok := c.begunBy(args[0]); ok {
+			return both, nil, nil
 		}
-		return command{}, nil, usage("connect to what? npm is all there is", "rot connect npm")
 	}
-	if args[0] == "passkey" {
+	switch args[0] {
+	case "connect":
+		return command{}, nil, usage("connect to what? npm is all there is", "rot connect npm")
+	case "passkey":
 		return command{}, nil, usage("passkey what? add or remove", "rot passkey add --help")
 	}
-	return command{}, nil, usage(fmt.Sprintf("there is no command %q", args[0]), "rot help lists them")
+	hint := "rot help lists them"
+	if meant := c.meant(args[0]); meant != "" {
+		hint = "rot " + meant + "? rot help lists all of them"
+	}
+	return command{}, nil, usage(fmt.Sprintf("there is no command %q", args[0]), hint)
+}
+
+// begunBy is what stands for all commands of two words that begin with one: their
+// help. False where there is none.
+func (c *call) begunBy(word string) (both command, ok bool) {
+	for _, cmd := range c.all {
+		if !strings.HasPrefix(cmd.name, word+" ") {
+			continue
+		}
+		if ok {
+			both.help += "\n"
+		}
+		both.name, both.help, ok = cmd.name, both.help+cmd.help, true
+		if !cmd.atDesk() {
+			both.run = func(context.Context, *call, []string) error { return errHelp }
+		}
+	}
+	return both, ok
+}
+
+// meant is the command that was misspelt, "" where none is like it.
+func (c *call) meant(word string) string {
+	word = strings.ToLower(word)
+	for _, cmd := range c.all {
+		first, _, _ := strings.Cut(cmd.name, " ")
+		if isSlip(word, first) {
+			return first
+		}
+	}
+	return ""
+}
+
+// isSlip reports whether typed is a word with one letter too many, too few,
+// wrong, or two that have changed places.
+func isSlip(typed, word string) bool {
+	i := 0
+	for i < len(typed) && i < len(word) && typed[i] == word[i] {
+		i++
+	}
+	a, b := typed[i:], word[i:]
+	switch {
+	case len(typed) < 2:
+		return false
+	case a == "" || b == "":
+		return len(a)+len(b) < 2
+	}
+	return a == b[1:] || a[1:] == b || a[1:] == b[1:] ||
+		len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] && a[2:] == b[2:]
 }
 
 // flags makes the set of the present command, with the global flags in it.

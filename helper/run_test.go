@@ -106,7 +106,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"connect"}, "connect to what"},
 		{[]string{"connect", "github"}, "connect to what"},
 		{[]string{"passkey"}, "passkey what"},
-		{[]string{"help", "passkey"}, "passkey what"},
+		{[]string{"passkey", "ad"}, "passkey what"},
 		{[]string{"get"}, "get: it is not said which reference"},
 		{[]string{"get", "a", "b"}, `here is "b" too`},
 		{[]string{"get", "rot://"}, "the reference is empty"},
@@ -149,6 +149,7 @@ func TestHelp(t *testing.T) {
 	d.run("--help").want(t, 0, overview(commands), "")
 	d.run("help").want(t, 0, overview(commands), "")
 	d.run("connect", "--help").want(t, 0, connectNPM.help, "")
+	d.run("help", "connect").want(t, 0, connectNPM.help, "")
 	d.run("help", "connect", "npm").want(t, 0, connectNPM.help, "")
 	for _, cmd := range commands {
 		if !strings.Contains(overviewText.stdout, "  "+cmd.name+" ") {
@@ -168,6 +169,26 @@ func TestHelp(t *testing.T) {
 		}
 		if cmd.help != "" && (!strings.HasPrefix(text, "rot "+cmd.name) || !strings.Contains(text, "usage: rot "+cmd.name)) {
 			t.Errorf("%s: the help has no example first, or no usage", cmd.name)
+		}
+	}
+}
+
+// TestMeant: a command that is misspelt is guessed at, and nothing else is.
+func TestMeant(t *testing.T) {
+	d := newDaemon(t)
+	for typed, meant := range map[string]string{
+		"rotat": "rotate", "statsu": "status", "gte": "get", "npmcr": "npmrc", "Get": "get", "ungant": "ungrant",
+		"frobnicate": "", "nonsense": "", "x": "", "git": "get",
+	} {
+		want := "hint: rot help lists them\n"
+		if meant != "" {
+			want = "hint: rot " + meant + "? rot help lists all of them\n"
+		}
+		for _, args := range [][]string{{typed}, {typed, "--help"}, {"help", typed}} {
+			got := d.run(args...)
+			if got.want(t, ipc.ExitUsage, "", "there is no command"); !strings.HasSuffix(got.stderr, want) {
+				t.Errorf("%v: %q, want %q", args, got.stderr, want)
+			}
 		}
 	}
 }

@@ -28,6 +28,15 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestHelpOfTwo: a word that two commands begin with has the help of both.
+func TestHelpOfTwo(t *testing.T) {
+	d := newDaemon(t)
+	want := passkeyAdd.Help + "\n" + passkeyRemove.Help
+	for _, args := range [][]string{{"help", "passkey"}, {"passkey", "--help"}, {"passkey", "-h"}} {
+		d.run(args...).want(t, 0, want, "")
+	}
+}
+
 // TestHelpNamesEveryFlag asks what completes each command: the flags that it
 // takes and its help names.
 func TestHelpNamesEveryFlag(t *testing.T) {
