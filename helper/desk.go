@@ -53,10 +53,18 @@ func (c *call) findDesk() string {
 	return ""
 }
 
-// Command is one that is done at the desk.
+// partAtDesk does that part of the present command that is done there.
+func (c *call) partAtDesk(ctx context.Context, args []string) error {
+	if c.command.part == nil {
+		return c.goToDesk(c.command)
+	}
+	return c.command.part(ctx, c, args)
+}
+
+// Command is one that is done at the desk, or a part of one that rot does.
 type Command struct {
 	Name string // as rot's overview has it
-	Help string // what --help prints
+	Help string // what --help prints; "": it is a part, and Run is to do that
 	Run  func(ctx context.Context, c *Call, args []string) error
 }
 
@@ -70,8 +78,12 @@ func withDesk(desk []Command) []command {
 	all := slices.Clone(commands)
 	for _, d := range desk {
 		i := slices.IndexFunc(all, func(cmd command) bool { return cmd.name == d.Name })
-		all[i].help = d.Help
-		all[i].run = func(ctx context.Context, c *call, args []string) error { return d.Run(ctx, &Call{c.Env, c}, args) }
+		run := func(ctx context.Context, c *call, args []string) error { return d.Run(ctx, &Call{c.Env, c}, args) }
+		if d.Help == "" {
+			all[i].part = run
+			continue
+		}
+		all[i].help, all[i].run = d.Help, run
 	}
 	return all
 }

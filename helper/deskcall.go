@@ -75,17 +75,23 @@ func (c *Call) UserConfig() (string, error) { return c.c.userConfig() }
 
 // ProjectConfig is the project's, which npm reads before it; "" where they are
 // the same.
-func (c *Call) ProjectConfig() string {
-	project, ok := projectConfig(c.Dir)
-	if user, err := c.UserConfig(); !ok || err == nil && sameFile(project, user) {
-		return ""
-	}
-	return project
-}
+func (c *Call) ProjectConfig() string { return c.c.projectNpmrc() }
 
-// TokenVariables names what is in the environment that npm takes in the place of
-// the token under key in any file.
-func (c *Call) TokenVariables(key string) []string { return c.c.tokenVariables(key) }
+// Shadows tells of the environment variables that clients take in the place of
+// the token under key in the user's own file.
+func (c *Call) Shadows(key string) []Shadow { return c.c.shadows(key, UserNpmrc) }
+
+// Variables names the environment variables that are read at a place.
+func (c *Call) Variables(p Place, key string) []string { return c.c.variables(p, key) }
+
+// NpmConfig is npm's setting of that name from the environment.
+func (c *Call) NpmConfig(name string) string { return c.c.npmConfig(name) }
+
+// LookPath finds a program as a shell does.
+func (c *Call) LookPath(name string) (string, error) { return lookPath(name, c.Getenv("PATH")) }
+
+// Token asks rotd for the present value of a ROT.
+func (c *Call) Token(ctx context.Context, ref string) (ipc.Token, error) { return c.c.token(ctx, ref) }
 
 // RegistryOf tells of which registry a delivery keeps the token in a file.
 func RegistryOf(d ipc.Delivery, file string) (registry string, ok bool) { return registryOf(d, file) }

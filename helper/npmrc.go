@@ -22,7 +22,7 @@ rot npmrc ci --file /srv/build/.npmrc
 rot npmrc ci --link
 
 usage: rot npmrc REF [--project | --file F] [--scope @S]…
-                 [--link | --unlink] [--json]
+                 [--link | --unlink | --check] [--json]
 
 Sets //HOST/PATH/:_authToken= for the ROT's registry, in the file that npm
 reads as yours: NPM_CONFIG_USERCONFIG, else ~/.npmrc. Every other byte of the
@@ -41,7 +41,12 @@ what package managers would take instead: a variable, the project's own file.
   --scope @S     take the packages of @S from the ROT's registry, too
   --link         keep the file current from now on
   --unlink       no longer, and take out of it what --link has put there
-  --json         {"file","key","changed"}
+  --check        write nothing: tell which token npm, pnpm, Yarn and Bun would
+                 take here and now, and from where; exit status 1 where one
+                 would not take the ROT's
+  --client C     of these, npm, pnpm, yarn or bun only
+  --json         {"file","key","changed"}, or
+                 {"registry","clients":[{"client","ok","at","text"}]}
   --access-token-file F
                  show the access token in it (else that in ROT_ACCESS_TOKEN)
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
@@ -54,7 +59,9 @@ type npmrcFlags struct {
 	project      bool
 	scopes       []string
 	link, unlink bool
-	registry     string // of fromStdin
+	check        bool
+	clients      []string // of check
+	registry     string   // of fromStdin
 }
 
 func runNpmrc(ctx context.Context, c *call, args []string) error {
@@ -65,10 +72,18 @@ func runNpmrc(ctx context.Context, c *call, args []string) error {
 	fs.StringSliceVar(&o.scopes, "scope", nil, "")
 	fs.BoolVar(&o.link, "link", false, "")
 	fs.BoolVar(&o.unlink, "unlink", false, "")
+	fs.BoolVar(&o.check, "check", false, "")
+	fs.StringSliceVar(&o.clients, "client", nil, "")
 	fs.StringVar(&o.registry, "registry", "", "")
 	ref, err := c.parseRef(fs, args)
 	if err != nil {
 		return err
+	}
+	if o.check {
+		if o.link || o.unlink || o.project || o.file != "" || len(o.scopes) > 0 {
+			return c.usage("--check writes nothing, so it goes with --client and --json only")
+		}
+		return c.partAtDesk(ctx, append([]string{ref}, o.clients...))
 	}
 	if err := c.npmrcFile(&o, ref); err != nil {
 		return err

@@ -51,6 +51,8 @@ type command struct {
 	name string // "connect npm"
 	line string // what it does, for the overview
 	help string
+	// part, at the desk, does that of it which rot does not do.
+	part func(ctx context.Context, c *call, args []string) error
 	// run does it; nil: that is done at the desk.
 	run func(ctx context.Context, c *call, args []string) error
 }

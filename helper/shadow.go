@@ -70,9 +70,6 @@ func (c *call) variables(p Place, key string) []string {
 	return names
 }
 
-// tokenVariables names those that npm or pnpm would take.
-func (c *call) tokenVariables(key string) []string { return c.variables(PnpmVariable, key) }
-
 // before names the clients that look at a place before they look at another.
 func before(p, other Place) []string {
 	var names []string
@@ -96,6 +93,29 @@ func take(clients []string) string {
 	}
 }
 
+// Shadow is an environment variable with a token that hides one in a file.
+type Shadow struct {
+	Variable string
+	Take     string // "npm and pnpm 11+ take"
+}
+
+// shadows are those that hide the token in the file that is read at a place.
+func (c *call) shadows(key string, at Place) []Shadow {
+	var all []Shadow
+	for _, p := range []Place{PnpmVariable, BunVariable} {
+		for _, name := range c.variables(p, key) {
+			who := before(p, at)
+			if isVariable(NpmVariable, name, key) {
+				who = append(before(NpmVariable, at), who...)
+			}
+			if len(who) > 0 {
+				all = append(all, Shadow{name, take(who)})
+			}
+		}
+	}
+	return all
+}
+
 // warnShadows tells of what a client reads before the file, and what would so
 // hide the token in it: an environment variable, or the project's own .npmrc.
 // The latter may name one of the variables in handed, which hold the same
@@ -109,15 +129,9 @@ func (c *call) warnShadows(registry, file string, handed []string) {
 	if project != "" && sameFile(project, file) {
 		at = ProjectNpmrc
 	}
-	for _, p := range []Place{PnpmVariable, BunVariable} {
-		for _, name := range c.variables(p, key) {
-			who := before(p, at)
-			if isVariable(NpmVariable, name, key) {
-				who = append(before(NpmVariable, at), who...)
-			}
-			if len(who) > 0 && handed == nil {
-				c.warn("the environment sets " + name + ", which " + take(who) + " instead: unset it")
-			}
+	if handed == nil {
+		for _, s := range c.shadows(key, at) {
+			c.warn("the environment sets " + s.Variable + ", which " + s.Take + " instead: unset it")
 		}
 	}
 	if at == UserNpmrc && project != "" {

@@ -8,6 +8,7 @@ package desk
 
 import (
 	"context"
+	"slices"
 
 	"rotd/helper"
 )
@@ -15,8 +16,11 @@ import (
 // commands are all that are done here. rot's overview has the rest.
 var commands = []helper.Command{passkeyAdd, passkeyRemove, export, importCommand, doctor}
 
+// parts are done here of commands that rot itself does.
+var parts = []helper.Command{npmrcCheck}
+
 // Run runs rot with the arguments after its name, these commands among the
 // others, and returns the exit status.
 func Run(ctx context.Context, env *helper.Env, args []string) int {
-	return helper.RunDesk(ctx, env, commands, args)
+	return helper.RunDesk(ctx, env, slices.Concat(commands, parts), args)
 }

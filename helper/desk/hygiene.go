@@ -32,8 +32,8 @@ func (x *examination) npmrcs(s ipc.Status) {
 		if err != nil {
 			continue
 		}
-		for _, name := range x.TokenVariables(key) {
-			x.found("npmrc", false, "the environment sets "+name+", which npm takes instead of any file", "unset it")
+		for _, s := range x.Shadows(key) {
+			x.found("npmrc", false, "the environment sets "+s.Variable+", which "+s.Take+" instead of any file", "unset it")
 		}
 		x.npmrc(project, registry, "")
 		x.npmrc(user, registry, keeperOf(s.ROTs, user, registry))

@@ -3,6 +3,7 @@ package npmrc
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,5 +148,25 @@ func TestKey(t *testing.T) {
 		if got, err := Key(in); got != want || err != nil {
 			t.Errorf("Key(%q) = %q, %v, want %q", in, got, err, want)
 		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	want := []string{"//h:1/a/b/:x", "//h:1/a/b:x", "//h:1/a/:x", "//h:1/a:x", "//h:1/:x", "//h:1:x"}
+	if got := Keys("http://h:1/a/b", ":x"); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got := Keys("nonsense", ":x"); got != nil {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestValue(t *testing.T) {
+	src := []byte("a=1\n" + key + "=x\n" + key + "=${T} ; c\n[s]\n" + key + "=y\n")
+	if line, value, ok := Value(src, key); line != 3 || value.Reveal() != "${T}" || !ok {
+		t.Errorf("%d, %q, %v", line, value.Reveal(), ok)
+	}
+	if _, _, ok := Value(src, "b"); ok {
+		t.Error("b is set to nothing")
 	}
 }

@@ -1,6 +1,10 @@
 package npmrc
 
-import "strings"
+import (
+	"strings"
+
+	"rotd/ipc/secret"
+)
 
 // Lookup tells where src sets the registry's token and to what, if that is a
 // placeholder; a literal value it keeps to itself.
@@ -18,4 +22,34 @@ func Lookup(src []byte, registry string) (line int, placeholder string, ok bool)
 		placeholder = settings[at].value
 	}
 	return settings[at].line, placeholder, true
+}
+
+// Value is what a key is set to, above every [section], and where: the text as
+// npm reads it, which may name environment variables.
+func Value(src []byte, key string) (line int, value secret.Text, ok bool) {
+	settings := parse(string(src))
+	at := find(settings, key)
+	if at < 0 {
+		return 0, secret.Text{}, false
+	}
+	return settings[at].line, secret.New(settings[at].value), true
+}
+
+// Keys are the names of the setting by which npm looks for a registry's token,
+// the first that is set counts: of its address, then of each path above it, with
+// the last slash and without. setting is what follows them, ":_authToken".
+func Keys(registry, setting string) []string {
+	scope, err := scope(registry)
+	if err != nil {
+		return nil
+	}
+	var keys []string
+	for host := strings.Index(scope[2:], "/") + 2; ; {
+		bare := strings.TrimSuffix(scope, "/")
+		keys = append(keys, scope+setting, bare+setting)
+		if len(bare) <= host {
+			return keys
+		}
+		scope = bare[:strings.LastIndexByte(bare, '/')+1]
+	}
 }
