@@ -236,7 +236,10 @@ func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 	}
 	defer d.closeAccount(ctx, acct)
 	for _, id := range w.settle {
-		d.settle(ctx, st, acct, id)
+		// Another run may have tried since, and nobody guesses a password twice.
+		if now := d.cfg.Now(); !now.Before(d.settles.at(id, now)) {
+			d.settle(ctx, st, acct, id)
+		}
 	}
 	var due []string
 	for _, id := range w.rotate {

@@ -170,6 +170,24 @@ func TestSettlingDoesNotGuess(t *testing.T) {
 	r.await("the revocation", func() bool { return r.rot(rot).Retiring == 0 && r.rot(rot).State == ipc.StateOK })
 }
 
+// TestSettlingIsPutOffMeanwhile: what was due when the timer looked may have been
+// tried by another run before the passcard was free.
+func TestSettlingIsPutOffMeanwhile(t *testing.T) {
+	r := newRig(t)
+	passcard, rot := r.first()
+	unlock, err := r.d.passcards.lock(t.Context(), passcard, func() {}) // against the timer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	r.d.settles.note(rot, r.clock(), &ipc.Error{Code: ipc.CodeWrongPassword}, 0)
+	asked := len(r.npm.Requests())
+	r.d.perform(t.Context(), passcard, &duty{settle: []string{rot}})
+	if n := len(r.npm.Requests()) - asked; n != 0 || r.d.settles.waitsForPerson(rot) == nil {
+		t.Errorf("%d requests; waits for a person: %v", n, r.d.settles.waitsForPerson(rot))
+	}
+}
+
 // TestWhatCannotBeWrittenIsRemembered: a failure that the disk does not take
 // must not make the timer spin.
 func TestWhatCannotBeWrittenIsRemembered(t *testing.T) {
