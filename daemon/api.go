@@ -123,6 +123,7 @@ func (d *Daemon) makeRoom(r *http.Request, rt route) (leave func(), err error) {
 	case rt.need == accessReader:
 		return func() {}, nil
 	}
+	d.stir()
 	return d.looking.take(r)
 }
 

@@ -95,6 +95,7 @@ type Daemon struct {
 	round    chan struct{}            // filled by each turn of the timer; never blocks
 
 	wake     chan struct{}  // looked at by the timer; never blocks
+	stirred  chan struct{}  // looked at by rest; never blocks
 	work     sync.WaitGroup // the timer and what it has begun
 	inflight inflight       // connections and rotations that were asked for
 	stop     context.Context
@@ -130,7 +131,7 @@ func Run(ctx context.Context, cfg Config) error {
 	// is closed, and not before.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), round: make(chan struct{}, 1), stop: work, book: newLogbook()}
+	d := &Daemon{cfg: cfg, started: cfg.Now(), wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), round: make(chan struct{}, 1), stop: work, book: newLogbook()}
 	defer d.closeStore()
 	d.notify = d.notifierOf(cfg.Notify)
 
@@ -266,6 +267,8 @@ func (d *Daemon) begin(st *store.Store) {
 	d.store.Store(st)
 	d.work.Go(d.schedule)
 	d.work.Go(d.keepLog)
+	d.work.Go(d.rest)
+	d.stir()
 }
 
 func (d *Daemon) closeStore() {

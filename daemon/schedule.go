@@ -212,6 +212,7 @@ func (d *Daemon) start(ctx context.Context, work map[string]*duty) {
 		}
 		d.work.Go(func() {
 			defer d.kick()
+			defer d.stir()
 			defer unlock()
 			d.perform(ctx, passcard, w)
 		})

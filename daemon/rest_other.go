@@ -1,0 +1,6 @@
+//go:build !linux
+
+package daemon
+
+// releaseProgram leaves it to the system.
+func releaseProgram() error { return nil }
