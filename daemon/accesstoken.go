@@ -31,7 +31,13 @@ func newAccessToken() secret.Text {
 }
 
 func accessCheck(random string) string {
-	return inBase62(new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(random)))), accessSum)
+	sum := crc32.ChecksumIEEE([]byte(random)) // less than 62^6
+	var out [accessSum]byte
+	for i := accessSum - 1; i >= 0; i-- {
+		out[i] = base62[sum%62]
+		sum /= 62
+	}
+	return string(out[:])
 }
 
 // inBase62 is n with so many digits.

@@ -66,8 +66,13 @@ const (
 // AddLog appends entries, an At that is zero being now.
 func (s *Store) AddLog(ctx context.Context, entries ...LogEntry) error {
 	return s.annotate(ctx, "write the log", func(tx *sql.Tx) error {
+		insert, err := tx.PrepareContext(ctx, insertLog)
+		if err != nil {
+			return err
+		}
+		defer insert.Close()
 		for _, e := range entries {
-			if err := s.addLog(ctx, tx, e); err != nil {
+			if _, err := insert.ExecContext(ctx, s.logRow(e)...); err != nil {
 				return err
 			}
 		}
@@ -77,6 +82,14 @@ func (s *Store) AddLog(ctx context.Context, entries ...LogEntry) error {
 
 // addLog appends an entry as a part of a change.
 func (s *Store) addLog(ctx context.Context, tx *sql.Tx, e LogEntry) error {
+	_, err := tx.ExecContext(ctx, insertLog, s.logRow(e)...)
+	return err
+}
+
+const insertLog = `INSERT INTO log (at, kind, rot, passcard, generation, uid, count, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+
+// logRow is what an entry is kept as.
+func (s *Store) logRow(e LogEntry) []any {
 	if e.At.IsZero() {
 		e.At = s.stamp()
 	}
@@ -84,10 +97,7 @@ func (s *Store) addLog(ctx context.Context, tx *sql.Tx, e LogEntry) error {
 	if e.UID != nil {
 		uid = sql.NullInt64{Int64: int64(*e.UID), Valid: true}
 	}
-	_, err := tx.ExecContext(ctx,
-		`INSERT INTO log (at, kind, rot, passcard, generation, uid, count, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		micros(e.At), e.Kind, e.ROT, e.Passcard, e.Generation, uid, max(e.Count, 1), e.Detail)
-	return err
+	return []any{micros(e.At), e.Kind, e.ROT, e.Passcard, e.Generation, uid, max(e.Count, 1), e.Detail}
 }
 
 // logRotated notes that generation n is served: npm's name of it, and its

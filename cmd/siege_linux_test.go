@@ -10,9 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -38,9 +36,9 @@ func TestSiege(t *testing.T) {
 	g, rot := siegeGround(t)
 	g.besiege(uint32(os.Getuid()), 0)
 	for range 10 {
-		g.getBesieged(rot)
+		g.rot(t, "get", rot)
 	}
-	if got := g.memory(); got > siegeMemory {
+	if got := g.inStatus("VmHWM:"); got > siegeMemory {
 		t.Errorf("rotd takes %d MB", got>>20)
 	}
 }
@@ -70,15 +68,13 @@ func BenchmarkGetBesieged(b *testing.B) {
 			var took []time.Duration
 			for b.Loop() {
 				start := time.Now()
-				g.getBesieged(rot)
+				g.rot(b, "get", rot)
 				took = append(took, time.Since(start))
 			}
-			slices.Sort(took)
 			for _, p := range []int{50, 95, 99} {
-				at := took[(len(took)*p+99)/100-1]
-				b.ReportMetric(float64(at.Microseconds())/1000, fmt.Sprintf("p%d-ms", p))
+				b.ReportMetric(percentile(took, p), fmt.Sprintf("p%d-ms", p))
 			}
-			b.ReportMetric(float64(g.memory())/(1<<20), "peak-RSS-MB")
+			b.ReportMetric(float64(g.inStatus("VmHWM:"))/(1<<20), "peak-RSS-MB")
 		})
 	}
 }
@@ -100,20 +96,6 @@ func siegeGround(tb testing.TB) (g *ground, rot string) {
 	g.startDaemon()
 	g.awaitDaemon()
 	return g, g.newROT(g.connect(), "ci")
-}
-
-// released builds the daemon as it is released, once.
-func released(tb testing.TB) (program string) {
-	tb.Helper()
-	const name = "rotd-released"
-	if _, err := os.Stat(filepath.Join(bin, name)); err == nil {
-		return name
-	}
-	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(bin, name), "rotd/cmd/rotd")
-	if out, err := build.CombinedOutput(); err != nil {
-		tb.Fatalf("%v\n%s", err, out)
-	}
-	return name
 }
 
 // besiege has a process of this user lay siege to the daemon, until the end.
@@ -156,6 +138,8 @@ const (
 	siegeEnv      = "ROTD_TEST_SIEGE"
 	siegePauseEnv = "ROTD_TEST_SIEGE_PAUSE"
 )
+
+func init() { disguises[siegeEnv] = lay }
 
 // lay besieges the socket until standard input ends.
 func lay(socket string) int {
@@ -238,29 +222,4 @@ func (zeros) Read(b []byte) (int, error) {
 		b[i] = '0'
 	}
 	return len(b), nil
-}
-
-// getBesieged runs rot get.
-func (g *ground) getBesieged(rot string) {
-	g.t.Helper()
-	out, err := exec.Command(filepath.Join(bin, "rot"), "get", rot, "--socket", g.client.Socket).CombinedOutput()
-	if err != nil || !strings.HasPrefix(string(out), "npm_") {
-		g.t.Fatalf("rot get: %v\n%s", err, out)
-	}
-}
-
-// memory is the largest part of the daemon's memory that was ever resident, in
-// bytes.
-func (g *ground) memory() int {
-	g.t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.d.cmd.Process.Pid))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(b), "VmHWM:")
-	kb, err := strconv.Atoi(strings.Fields(after + " ?")[0])
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return kb << 10
 }
