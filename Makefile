@@ -67,7 +67,7 @@ soak:
 	go test -race -count 1 -timeout 90m -v -run '^TestFaultRun$$' ./cmd -kills $(KILLS) -seed $(SEED)
 	@for f in $$(git grep -hoE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed 's/^func //'); do \
 	  pkg=./$$(dirname $$(git grep -lE "^func $$f\(" -- '*_test.go' | head -n 1)); \
-	  echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzzminimizetime 1s -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	done
 
 # The same commit makes the same packages: no time, place or machine gets in.
