@@ -106,6 +106,7 @@ var doorNeeds = map[string]access{
 	"GET " + ipc.PathVersion:     accessAnyone,
 	"GET " + ipc.PathToken:       accessReader,
 	"GET " + ipc.PathStatus:      accessOwner,
+	"GET " + ipc.PathStaged:      accessOwner,
 	"GET " + ipc.PathDoctor:      accessOwner,
 	"GET " + ipc.PathPasscards:   accessOwner,
 	"POST " + ipc.PathPasscards:  accessOwner,

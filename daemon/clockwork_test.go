@@ -76,7 +76,7 @@ func newClockwork(t *testing.T) *clockwork {
 	}
 	t.Cleanup(func() { _ = w.st.Close() })
 	w.d.store.Store(w.st)
-	w.d.leases = newLeases(filepath.Join(dir, "leases"), func(string) {})
+	w.d.leases = newLeases(filepath.Join(dir, "leases"), 1, quiet, func(string) {})
 	w.d.engine = &rotate.Engine{
 		Journal: w.st, Now: w.now, Jitter: w.rnd.Float64, Log: quiet,
 		Sleep:      func(ctx context.Context, _ time.Duration) error { return ctx.Err() },

@@ -63,14 +63,17 @@ type conn struct {
 
 type connKey struct{}
 
-// newConns leaves to the rest of the process half of the files it may open.
 func newConns() *conns {
-	cs := &conns{max: connsInAll, open: make(map[net.Conn]*conn), of: make(map[party]*connsOf)}
+	return &conns{max: maxConns(), open: make(map[net.Conn]*conn), of: make(map[party]*connsOf)}
+}
+
+// maxConns leaves to the rest of the process half of the files it may open.
+func maxConns() int {
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
-		cs.max = int(min(uint64(cs.max), uint64(files.Cur)/2))
+		return int(min(uint64(connsInAll), uint64(files.Cur)/2))
 	}
-	return cs
+	return connsInAll
 }
 
 // enter is net/http's ConnContext: it takes a new connection in.

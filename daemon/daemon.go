@@ -243,7 +243,7 @@ func (d *Daemon) begin(st *store.Store) {
 	if err := browser.Sweep(profileDir(d.cfg)); err != nil {
 		d.cfg.Log.Warn("a browser's profile of an earlier run is left", "err", err)
 	}
-	d.leases = newLeases(filepath.Join(d.cfg.StateDir, "leases"), func(rot string) {
+	d.leases = newLeases(filepath.Join(d.cfg.StateDir, "leases"), maxConns()/2, d.cfg.Log, func(rot string) {
 		d.settles.release(rot)
 		d.kick()
 	})

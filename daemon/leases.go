@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,10 +25,9 @@ import (
 // to come back.
 
 const (
-	// leasesPerUID and leasesInAll leave the rest of the connections to others.
-	// Who comes when there are that many gets the value and no lease.
-	leasesPerUID = 256
-	leasesInAll  = connsInAll / 2
+	// leasesPerUID is the most that one user has, and half of the connections the
+	// most that all have: who comes then gets the value, and no lease.
+	leasesPerUID = 128
 	// leaseReturn is how long a new daemon waits for the readers of the one before.
 	leaseReturn = 15 * time.Second
 	// leaseBeat is how often a reader is sent a line end: to one who has gone
@@ -45,7 +45,9 @@ type leased struct {
 
 // leases are the readers that are not done yet.
 type leases struct {
-	dir   string           // of the marks
+	most  int    // in all
+	dir   string // of the marks
+	log   *slog.Logger
 	freed func(rot string) // called when an old value that was asked for by of has no readers any more
 	uids  counts
 
@@ -58,8 +60,8 @@ type leases struct {
 }
 
 // newLeases reads the marks of an earlier daemon.
-func newLeases(dir string, freed func(rot string)) *leases {
-	l := &leases{dir: dir, freed: freed, held: map[leased]int{}, lost: map[leased]bool{}, asked: map[leased]bool{}, gone: map[string]bool{}}
+func newLeases(dir string, most int, log *slog.Logger, freed func(rot string)) *leases {
+	l := &leases{dir: dir, most: most, log: log, freed: freed, held: map[leased]int{}, lost: map[leased]bool{}, asked: map[leased]bool{}, gone: map[string]bool{}}
 	marks, _ := os.ReadDir(dir)
 	for _, m := range marks {
 		rot, number, _ := strings.Cut(m.Name(), ".")
@@ -97,15 +99,19 @@ func (l *leases) take(r *http.Request, v leased) (release func(stopping bool), o
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= leasesInAll {
+	if l.all >= l.most {
 		done()
 		return nil, false
 	}
 	l.all++
 	if l.held[v]++; l.held[v] == 1 && !l.lost[v] {
 		// Not written through: it has to survive this process, not the machine.
-		if os.MkdirAll(l.dir, 0o700) == nil {
-			_ = os.WriteFile(l.mark(v), nil, 0o600)
+		err := os.MkdirAll(l.dir, 0o700)
+		if err == nil {
+			err = os.WriteFile(l.mark(v), nil, 0o600)
+		}
+		if err != nil {
+			l.log.Warn("a restart would lose the readers of a value", "rot", v.rot, "generation", v.n, "err", err)
 		}
 	}
 	return func(stopping bool) {

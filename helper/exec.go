@@ -191,20 +191,20 @@ var hidingTokens = []string{"NPM_AUTH_TOKEN", "YARN_AUTH_TOKEN", "BUN_CONFIG_TOK
 // childEnv is our environment with the token, and without what would hide it.
 func (c *call) childEnv(tok ipc.Token, names []string, config string) []string {
 	key, _ := npmrc.Key(tok.Registry) // privateConfig has found it good
+	yarn := c.yarnServer()
+	if yarn != "" && hostOf(yarn) != hostOf(tok.Registry) { // which would be sent the token
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == yarnToken })
+	}
 	env := slices.DeleteFunc(slices.Clone(c.Environ), func(kv string) bool {
 		k, _, _ := strings.Cut(kv, "=")
 		return k == accessTokenEnv || slices.Contains(names, k) || slices.Contains(hidingTokens, k) ||
 			isNpmConfig(k, "userconfig") || isNpmConfig(k, "token") || isTokenVariable(k, key)
 	})
 	env = append(env, "NPM_CONFIG_USERCONFIG="+config)
-	yarn := c.yarnServer()
+	if yarn == "" && !tok.DefaultRegistry && slices.Contains(names, yarnToken) {
+		env = append(env, yarnRegistry+"="+tok.Registry)
+	}
 	for _, name := range names {
-		if name == yarnToken && yarn != "" && hostOf(yarn) != hostOf(tok.Registry) {
-			continue // it would go to another registry
-		}
-		if name == yarnToken && yarn == "" && !tok.DefaultRegistry {
-			env = append(env, yarnRegistry+"="+tok.Registry)
-		}
 		env = append(env, name+"="+tok.Value.Reveal())
 	}
 	return env

@@ -53,7 +53,7 @@ give it a new shape, and are then the whole of it:
   --description TEXT       for npm's list of tokens
 
   --revoke-now   the old token has leaked: revoke it as soon as there is a new
-                 one, whatever deliveries and grace say
+                 one, whatever deliveries, grace and running commands say
   --grace T      from now on an old token lives on for T (36h, 2d, 1w; 0: not)
                  after the last delivery has taken the new one
   --name NAME    the ROT's name, usable as a reference
