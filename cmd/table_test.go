@@ -30,7 +30,10 @@ var ways = []way{
 	{title: "project", of: "npm pnpm yarn-1 bun", begin: func(c *tableCase) error {
 		return c.rot("npmrc", c.ref, "--file", filepath.Join(c.project, ".npmrc"), "--link")
 	}},
-	{title: "exec", of: "npm pnpm yarn-1 bun", before: []string{"rot", "exec", "ci", "--"}},
+	{title: "exec", of: "npm pnpm yarn-1 yarn-4 bun", before: []string{"rot", "exec", "ci", "--"}},
+	{title: "pnpm", of: "pnpm", begin: func(c *tableCase) error {
+		return c.rot("pnpm", c.ref)
+	}},
 	{title: "bunfig", of: "bun", before: []string{"rot", "exec", "ci", "--"}, begin: func(c *tableCase) error {
 		return c.write("bunfig.toml", fmt.Sprintf("[install]\nregistry = { url = %q, token = \"$NPM_TOKEN\" }\n", c.ground.registry+"/"))
 	}},
@@ -91,7 +94,7 @@ func (c *tableCase) prepare() error {
 	return errors.Join(
 		c.write("package.json", fmt.Sprintf(`{"name":"@acme/%s","version":"1.0.0"}`, name)),
 		c.write(".npmrc", "registry="+c.ground.registry+"/\n"),
-		c.write(".yarnrc.yml", fmt.Sprintf("npmRegistryServer: %q\nunsafeHttpWhitelist: [localhost]\nnodeLinker: node-modules\n", c.ground.registry)),
+		c.write(".yarnrc.yml", fmt.Sprintf("npmRegistryServer: %q\nunsafeHttpWhitelist: [localhost]\nnodeLinker: node-modules\nnpmMinimalAgeGate: 0\n", c.ground.registry)),
 		c.write("yarn.lock", ""), // this is the project, whatever lies above
 	)
 }

@@ -14,7 +14,8 @@ var updateTable = flag.Bool("update", false, "write the table of package manager
 // footnotes say of what does not work why: client, way ("" for all), deed. One
 // for what works is an error, as is none for what does not.
 var footnotes = map[[3]string]string{
-	{"yarn 1", "", "whoami"}: "Yarn 1 has no command for whoami.",
+	{"pnpm 10", "pnpm", "whoami"}: "pnpm 10 leaves whoami to npm, which knows no tokenHelper.",
+	{"yarn 1", "", "whoami"}:      "Yarn 1 has no command for whoami.",
 }
 
 // drawTable is what README.md has of the cases.

@@ -16,6 +16,7 @@ var (
 	passkeyRemove = command{name: "passkey remove", line: "forget that key"}
 	export        = command{name: "export", line: "pack a passcard into a file, for another machine"}
 	importCommand = command{name: "import", line: "take a passcard that rot export packed elsewhere"}
+	pnpm          = command{name: "pnpm", line: "have pnpm ask rot for the token"}
 	doctor        = command{name: "doctor", line: "look for what is wrong, and say what to do"}
 )
 

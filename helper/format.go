@@ -19,6 +19,7 @@ const (
 	formatNPM    = "npm-rfc850" // of npm/rfcs#850, a proposal; of the expiry's form it says nothing
 	formatDocker = "docker"
 	formatGit    = "git"
+	formatPnpm   = "pnpm" // of its tokenHelper: one line, and no other on any stream
 )
 
 // npmCredential is formatNPM's.
@@ -37,11 +38,11 @@ type dockerCredential struct {
 // nothing: there is nothing to store or erase.
 func (c *call) getAs(ctx context.Context, ref, format, operation string) error {
 	switch {
-	case format != formatNPM && format != formatDocker && format != formatGit:
+	case format != formatNPM && format != formatDocker && format != formatGit && format != formatPnpm:
 		return c.usage(fmt.Sprintf("there is no format %q", format))
 	case operation == "store" || operation == "erase":
 		return nil
-	case operation != "get" && operation != "" || operation != "" && format == formatNPM:
+	case operation != "get" && operation != "" || operation != "" && (format == formatNPM || format == formatPnpm):
 		return c.usage(fmt.Sprintf("%s asks for no %q", format, operation))
 	}
 	asked := map[string]string{}
@@ -64,6 +65,8 @@ func (c *call) getAs(ctx context.Context, ref, format, operation string) error {
 	}
 	ours := operation == "" || strings.EqualFold(hostOf(asked["host"]), hostOf(tok.Registry))
 	switch {
+	case format == formatPnpm:
+		c.print("Bearer " + tok.Value.Reveal() + "\n")
 	case format == formatNPM:
 		return c.printJSON(npmCredential{tok.Value, tok.Expires})
 	case format == formatDocker && ours:

@@ -37,6 +37,7 @@ dotenvx:// works in the place of rot://.
   --format docker
                  the answer of a Docker credential helper, a script that has
                  this line: exec rot get ci --format docker "$@"
+  --format pnpm  what pnpm's tokenHelper prints: rot help pnpm
   --format git   the answer of a git credential helper. Both answer when they
                  are asked for the registry's host, and for no other
   --access-token-file F

@@ -18,5 +18,5 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return helper.Run(ctx, helper.Process(), os.Args[1:])
+	return helper.Run(ctx, helper.Process(), helper.Arguments(os.Args))
 }
