@@ -11,7 +11,7 @@ import (
 var get = command{
 	name: "get",
 	line: "print the present value of a ROT",
-	run:  runGet,
+	run:  runGet, brief: true,
 	help: `rot get rot://rot_a2c4q7
 rot get ci
 NPM_TOKEN=$(rot get ci) ./release.sh

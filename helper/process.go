@@ -1,7 +1,9 @@
 package helper
 
 import (
+	"context"
 	"os"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"time"
@@ -22,6 +24,9 @@ func Process() *Env {
 		GOOS:    runtime.GOOS,
 		Now:     time.Now,
 
+		Interruptible: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		},
 		Executable: program,
 		Exec:       syscall.Exec,
 	}

@@ -31,6 +31,10 @@ type Env struct {
 	GOOS    string
 	Now     func() time.Time
 
+	// Interruptible returns a context that ends with the user's Ctrl-C, and what
+	// undoes that; nil: the context of Run does so.
+	Interruptible func(context.Context) (context.Context, context.CancelFunc)
+
 	Executable string // this program's path
 	// Exec is syscall.Exec. Nil: another program is never put in rot's place.
 	Exec func(program string, argv, environ []string) error
@@ -55,6 +59,9 @@ type command struct {
 	part func(ctx context.Context, c *call, args []string) error
 	// run does it; nil: that is done at the desk.
 	run func(ctx context.Context, c *call, args []string) error
+	// brief: it has nothing to put in order at Ctrl-C, and dies of it. To listen
+	// for that would be a tenth of its time.
+	brief bool
 }
 
 // text is what --help prints.
@@ -73,6 +80,7 @@ type call struct {
 	*Env
 	tui
 	args    []string // all of them
+	ended   bool     // by the user
 	command command
 	all     []command
 	socket  string
@@ -113,7 +121,7 @@ func run(ctx context.Context, env *Env, all []command, args []string) int {
 	}
 	e := asError(err)
 	c.tell(e)
-	if ctx.Err() != nil {
+	if c.ended {
 		return exitInterrupted
 	}
 	return e.Code.Exit()
@@ -151,7 +159,14 @@ func (c *call) dispatch(ctx context.Context, args []string) error {
 		return c.goToDesk(cmd)
 	}
 	c.command = cmd
-	return cmd.run(ctx, c, rest)
+	if c.Interruptible != nil && !cmd.brief {
+		var stop context.CancelFunc
+		ctx, stop = c.Interruptible(ctx)
+		defer stop()
+	}
+	err = cmd.run(ctx, c, rest)
+	c.ended = ctx.Err() != nil
+	return err
 }
 
 // find splits args into a command and what follows its name.

@@ -59,9 +59,9 @@ func dial(ctx context.Context, path string) (io.ReadWriteCloser, error) {
 	if err := CheckSocketPath(path, runtime.GOOS); err != nil {
 		return nil, &DialError{Path: path, Cause: err}
 	}
-	conn, err := connect(ctx, path)
+	c, err := connect(ctx, path)
 	if err == nil {
-		return conn, nil
+		return c, nil
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -74,24 +74,26 @@ func dial(ctx context.Context, path string) (io.ReadWriteCloser, error) {
 }
 
 // connect is net.Dial without package net, whose resolver of host names and
-// connections would be an eighth of the helper. As the descriptor does not
-// block, closing the file ends a read of it.
-func connect(ctx context.Context, path string) (*os.File, error) {
+// connections would be an eighth of the helper.
+func connect(ctx context.Context, path string) (*conn, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, err
 	}
 	unix.CloseOnExec(fd)
-	err = unix.SetNonblock(fd, true)
+	err = unix.SetNonblock(fd, true) // a full queue of connections is waited for below
 	for err == nil {
 		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
 		if err == nil {
-			return os.NewFile(uintptr(fd), path), nil
+			if err = unix.SetNonblock(fd, false); err == nil {
+				return &conn{fd: fd}, nil
+			}
+			break
 		}
 		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
 			break
 		}
-		select { // the queue of connections is full
+		select {
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		case <-time.After(10 * time.Millisecond):

@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"rotd/helper"
 )
@@ -16,7 +14,5 @@ func main() {
 }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return helper.Run(ctx, helper.Process(), helper.Arguments(os.Args))
+	return helper.Run(context.Background(), helper.Process(), helper.Arguments(os.Args))
 }
