@@ -30,8 +30,8 @@ const (
 	leasesPerUID = 128
 	// leaseReturn is how long a new daemon waits for the readers of the one before.
 	leaseReturn = 15 * time.Second
-	// leaseBeat is how often a reader is sent a line end: to one who has gone
-	// unnoticed it cannot be.
+	// leaseBeat is how often a reader is sent a line end, which shows who has gone
+	// without a sign.
 	leaseBeat = time.Minute
 	// DefaultReaderTime is how long a replaced value is kept for its readers.
 	DefaultReaderTime = time.Hour

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,22 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 	}
 	if _, _, err := f.settings(); err == nil {
 		t.Error("a file that is not there is read")
+	}
+}
+
+// TestAServiceHasTheSettings: what rotd install is given, the service runs with.
+func TestAServiceHasTheSettings(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	c := &call{command: runCommand}
+	fs := c.flags()
+	f := addRunFlags(fs)
+	given := []string{"--key", "credential:x", "--notify", "/bin/true -x", "--browser", "/b", "--browser-no-sandbox", "--log-level", "warn", "--reader-time", "2h"}
+	if err := c.parse(fs, given, 0); err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.spec(false)
+	if err != nil || !slices.Equal(s.Flags, given) {
+		t.Errorf("it has %q, want %q: %v", s.Flags, given, err)
 	}
 }
 

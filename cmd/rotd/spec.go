@@ -58,8 +58,10 @@ func (f *runFlags) spec(system bool) (s service.Spec, err error) {
 	if *f.noSandbox {
 		s.Flags = append(s.Flags, "--browser-no-sandbox")
 	}
-	if f.set.Changed("log-level") {
-		s.Flags = append(s.Flags, "--log-level", *f.logLevel)
+	for _, flag := range []struct{ name, value string }{{"log-level", *f.logLevel}, {"reader-time", *f.readerTime}} {
+		if f.set.Changed(flag.name) {
+			s.Flags = append(s.Flags, "--"+flag.name, flag.value)
+		}
 	}
 	return s, nil
 }
