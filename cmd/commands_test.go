@@ -41,6 +41,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"display":  startDisplay,
 	"person":   actAtDisplay,
 	"closes":   closeWindow,
+	"stray":    makeStray,
 }
 
 type worldKey struct{}

@@ -16,6 +16,7 @@ var (
 	passkeyRemove = command{name: "passkey remove", line: "forget that key"}
 	export        = command{name: "export", line: "pack a passcard into a file, for another machine"}
 	importCommand = command{name: "import", line: "take a passcard that rot export packed elsewhere"}
+	adopt         = command{name: "adopt", line: "have a ROT take the place of tokens that stand in files"}
 	pnpm          = command{name: "pnpm", line: "have pnpm ask rot for the token"}
 	doctor        = command{name: "doctor", line: "look for what is wrong, and say what to do"}
 )
@@ -33,7 +34,7 @@ const (
 // goToDesk puts rotd in the place of rot, to do a command. It returns only where
 // that fails.
 func (c *call) goToDesk(cmd command) error {
-	program := c.findDesk()
+	program := c.findProgram(deskProgram)
 	if program == "" || c.Exec == nil {
 		return local("install rotd beside rot, or have its directory in PATH: the packages have both",
 			"rot %s is done by the program rotd, which is neither beside rot nor in PATH", cmd.name)
@@ -42,10 +43,10 @@ func (c *call) goToDesk(cmd command) error {
 	return local("see what that file is", "run %s: %v", program, err)
 }
 
-// findDesk is the path of rotd, "" where there is none.
-func (c *call) findDesk() string {
+// findProgram is the path of rotd or rot, "" where there is none.
+func (c *call) findProgram(name string) string {
 	for _, dir := range append([]string{filepath.Dir(c.Executable)}, filepath.SplitList(c.Getenv("PATH"))...) {
-		path := filepath.Join(dir, deskProgram)
+		path := filepath.Join(dir, name)
 		fi, err := os.Stat(path)
 		if err == nil && filepath.IsAbs(path) && fi.Mode().IsRegular() && fi.Mode().Perm()&0o111 != 0 {
 			return path

@@ -54,6 +54,26 @@ func (c *Call) Person() (p *Person, close func()) {
 	return nil, func() {}
 }
 
+// Ask asks the person, who must be there.
+func (c *Call) Ask(ctx context.Context, p *Person, prompt string) (string, error) {
+	return p.ask(ctx, prompt, false)
+}
+
+// Link has rotd keep the registry's token in a file current with a ROT. It
+// returns when the file has the present value.
+func (c *Call) Link(ctx context.Context, ref, file string) error {
+	asked := c.c.json
+	c.c.json = false // the answer is the command's own
+	defer func() { c.c.json = asked }()
+	return c.c.link(ctx, ref, npmrcFlags{file: file})
+}
+
+// Absolute makes a path whole.
+func (c *Call) Absolute(path string) string { return c.c.absolute(path) }
+
+// Ref takes the scheme off a reference.
+func (c *Call) Ref(arg string) (string, error) { return c.c.ref(arg) }
+
 // Follow posts in, shows the steps, puts rotd's questions to the person and
 // returns the result.
 func (c *Call) Follow(ctx context.Context, busy, path string, in any, p *Person) (*ipc.Result, error) {
@@ -75,7 +95,10 @@ func (c *Call) UserConfig() (string, error) { return c.c.userConfig() }
 
 // ProjectConfig is the project's, which npm reads before it; "" where they are
 // the same.
-func (c *Call) ProjectConfig() string { return c.c.projectNpmrc() }
+func (c *Call) ProjectConfig() string { return c.ProjectConfigOf(c.Dir) }
+
+// ProjectConfigOf is that of the project around a directory.
+func (c *Call) ProjectConfigOf(dir string) string { return c.c.projectNpmrc(dir) }
 
 // Shadows tells of the environment variables that clients take in the place of
 // the token under key in the user's own file.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"rotd/helper/npmrc"
@@ -51,9 +52,9 @@ func (c *call) link(ctx context.Context, ref string, o npmrcFlags) error {
 	if err != nil {
 		return err
 	}
-	program, err := os.Executable()
+	program, err := c.rotProgram()
 	if err != nil {
-		return local("", "find out where rot is: %v", err)
+		return err
 	}
 	all, err := c.deliveries(ctx, ref)
 	if err != nil {
@@ -75,6 +76,21 @@ func (c *call) link(ctx context.Context, ref string, o npmrcFlags) error {
 	}
 	c.warnShadows(tok.Registry, o.file, nil)
 	return c.deliver(ctx, ref, ipc.Deliver{Command: want})
+}
+
+// rotProgram is the path of rot, also where rotd has taken its place.
+func (c *call) rotProgram() (string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return "", local("", "find out where rot is: %v", err)
+	}
+	if filepath.Base(program) != deskProgram {
+		return program, nil
+	}
+	if program = c.findProgram("rot"); program == "" {
+		return "", local("install rot beside rotd, or have its directory in PATH", "there is no rot beside rotd, nor in PATH")
+	}
+	return program, nil
 }
 
 // newScopes are those that the file does not take from the registry yet.

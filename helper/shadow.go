@@ -125,7 +125,7 @@ func (c *call) warnShadows(registry, file string, handed []string) {
 	if err != nil {
 		return
 	}
-	at, project := UserNpmrc, c.projectNpmrc()
+	at, project := UserNpmrc, c.projectNpmrc(c.Dir)
 	if project != "" && sameFile(project, file) {
 		at = ProjectNpmrc
 	}
@@ -161,9 +161,10 @@ func (c *call) isSet(name string) bool {
 	return slices.ContainsFunc(c.Environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
 }
 
-// projectNpmrc is the project's .npmrc; "" where that is the user's own.
-func (c *call) projectNpmrc() string {
-	project, ok := projectConfig(c.Dir)
+// projectNpmrc is the .npmrc of the project around a directory; "" where that is
+// the user's own.
+func (c *call) projectNpmrc(dir string) string {
+	project, ok := projectConfig(dir)
 	if own, err := c.userConfig(); !ok || err == nil && sameFile(project, own) {
 		return ""
 	}

@@ -25,6 +25,7 @@ type taken struct {
 type seeker struct {
 	*helper.Call
 	registry string
+	dir      string          // where the client would run
 	ctx      context.Context // of the programs that are run
 }
 
@@ -96,7 +97,7 @@ func (s *seeker) npmrc(cl helper.Client, p helper.Place, key string) (taken, boo
 func (s *seeker) file(p helper.Place) string {
 	switch p {
 	case helper.ProjectNpmrc:
-		return s.ProjectConfig()
+		return s.ProjectConfigOf(s.dir)
 	case helper.PnpmAuth, helper.PnpmAuthHelper:
 		return filepath.Join(s.configDir("pnpm"), "auth.ini")
 	case helper.GlobalNpmrc:
@@ -185,11 +186,11 @@ func (s *seeker) tokenHelper(cl helper.Client, p helper.Place, key string) (take
 	if !ok || program.IsZero() {
 		return taken{}, false
 	}
-	t := taken{at: s.lineOf(line, file) + ", by " + s.short(program.Reveal())}
+	t := taken{at: s.lineOf(line, file) + ", by " + short(s.Call, program.Reveal())}
 	ctx, cancel := context.WithTimeout(s.ctx, helperTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program.Reveal())
-	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, s.Environ, time.Second
+	cmd.Dir, cmd.Env, cmd.WaitDelay = s.dir, s.Environ, time.Second
 	out, err := cmd.Output()
 	value, bearer := strings.CutPrefix(strings.TrimSpace(string(out)), "Bearer ")
 	switch {
@@ -203,12 +204,12 @@ func (s *seeker) tokenHelper(cl helper.Client, p helper.Place, key string) (take
 }
 
 func (s *seeker) lineOf(line int, file string) string {
-	return "line " + strconv.Itoa(line) + " of " + s.short(file)
+	return "line " + strconv.Itoa(line) + " of " + short(s.Call, file)
 }
 
 // short has ~ for the home directory.
-func (s *seeker) short(path string) string {
-	if rest, ok := strings.CutPrefix(path, s.Getenv("HOME")+"/"); ok && s.Getenv("HOME") != "" {
+func short(c *helper.Call, path string) string {
+	if rest, ok := strings.CutPrefix(path, c.Getenv("HOME")+"/"); ok && c.Getenv("HOME") != "" {
 		return "~/" + rest
 	}
 	return path

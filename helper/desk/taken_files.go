@@ -33,7 +33,7 @@ func (s *seeker) yarnrc(cl helper.Client, p helper.Place) (taken, bool) {
 		if err != nil {
 			continue
 		}
-		t := taken{at: s.short(file)}
+		t := taken{at: short(s.Call, file)}
 		var rc yarnrc
 		if err := yaml.Unmarshal(src, &rc); err != nil {
 			t.trouble = "Yarn cannot read it"
@@ -74,7 +74,7 @@ func (rc yarnrc) entry(registry string) (token string, ok bool) {
 // yarnrcs are the files that Yarn reads, the nearest first.
 func (s *seeker) yarnrcs() []string {
 	var files []string
-	for d := s.Dir; d != ""; d = filepath.Dir(d) {
+	for d := s.dir; d != ""; d = filepath.Dir(d) {
 		files = append(files, filepath.Join(d, ".yarnrc.yml"))
 		if d == filepath.Dir(d) {
 			break
@@ -89,12 +89,12 @@ func (s *seeker) bunfig(cl helper.Client) (taken, bool) {
 	if dir := s.Getenv("XDG_CONFIG_HOME"); dir != "" {
 		own = filepath.Join(dir, ".bunfig.toml")
 	}
-	for _, file := range []string{filepath.Join(s.Dir, "bunfig.toml"), own} {
+	for _, file := range []string{filepath.Join(s.dir, "bunfig.toml"), own} {
 		src, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
-		t := taken{at: s.short(file)}
+		t := taken{at: short(s.Call, file)}
 		var config struct {
 			Install struct {
 				Registry any            `toml:"registry"`

@@ -62,3 +62,31 @@ func TestRemove(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
+
+func TestRemoveAll(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".npmrc")
+	for src, want := range map[string]string{
+		key + "=old\na=1\n" + key + "=new\n":     "a=1\n",
+		"a=1\n":                                  "a=1\n",
+		"a=1\n" + key + "=x\n[s]\n" + key + "=y": "a=1\n[s]\n" + key + "=y",
+	} {
+		write(t, path, src, 0o600)
+		if rep, err := RemoveAll(path, key); err != nil || rep.Changed != (src != want) {
+			t.Errorf("%+v, %v", rep, err)
+		}
+		check(t, path, want, 0o600)
+	}
+	const kept = key + "=${T}\n" + key + "=x\n"
+	write(t, path, kept, 0o600)
+	if _, err := RemoveAll(path, key); !isA[*PlaceholderError](err) {
+		t.Error(err)
+	}
+	check(t, path, kept, 0o600)
+}
+
+func TestTokens(t *testing.T) {
+	got := Tokens([]byte("a=1\n" + key + "=old\n//h:_authToken=${T}\n" + key + "=new\n//h/:_auth=x\n_authToken=y\n//e/:_authToken=\n[s]\n//s/:_authToken=z\n"))
+	if len(got) != 2 || got[0].Key != "//h:_authToken" || got[0].Line != 3 || got[1].Key != key || got[1].Line != 4 || got[1].Value.Reveal() != "new" {
+		t.Errorf("%+v", got)
+	}
+}

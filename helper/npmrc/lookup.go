@@ -35,6 +35,25 @@ func Value(src []byte, key string) (line int, value secret.Text, ok bool) {
 	return settings[at].line, secret.New(settings[at].value), true
 }
 
+// Token is a line that sets a registry's token.
+type Token struct {
+	Key   string // //host/path/:_authToken
+	Line  int
+	Value secret.Text // may name environment variables
+}
+
+// Tokens are the lines of src by which npm sends a token, in their order.
+func Tokens(src []byte) []Token {
+	var all []Token
+	settings := parse(string(src))
+	for i, s := range settings {
+		if strings.HasPrefix(s.key, "//") && strings.HasSuffix(s.key, tokenSetting) && s.value != "" && find(settings, s.key) == i {
+			all = append(all, Token{s.key, s.line, secret.New(s.value)})
+		}
+	}
+	return all
+}
+
 // Keys are the names of the setting by which npm looks for a registry's token,
 // the first that is set counts: of its address, then of each path above it, with
 // the last slash and without. setting is what follows them, ":_authToken".

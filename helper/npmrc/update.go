@@ -50,6 +50,22 @@ func Remove(path, registry string, scopes ...string) (Report, error) {
 	return change(path, func(src []byte) ([]byte, Report, error) { return cutAll(src, registry, scopes) })
 }
 
+// RemoveAll takes every line of a key out of the file at path, also those that
+// a later one hides, in one step. An error, for a placeholder or a list, leaves
+// all of them.
+func RemoveAll(path, key string) (Report, error) {
+	return change(path, func(src []byte) ([]byte, Report, error) {
+		rep := Report{Key: key}
+		for {
+			out, once, err := cut(src, key, func(string) bool { return true })
+			if err != nil || !once.Changed {
+				return src, rep, err
+			}
+			src, rep.Changed = out, true
+		}
+	})
+}
+
 // editor makes of a file what it is to be.
 type editor func(src []byte) ([]byte, Report, error)
 
