@@ -153,6 +153,38 @@ func TestACommandKeepsItsTokenThoughRotdIsKilled(t *testing.T) {
 	staying.dies()
 }
 
+// TestACommandKeepsItsTokenThoughRotdIsKilledAtAStep of a rotation.
+func TestACommandKeepsItsTokenThoughRotdIsKilledAtAStep(t *testing.T) {
+	g, passcard := newGround(t)
+	running := map[string]*execution{}
+	for _, step := range []string{"planned", "created", "verified", "current"} {
+		rot := g.newROT(passcard, step)
+		running[rot] = g.exec(rot)
+		for ev, err := range g.client.Stream(t.Context(), ipc.Path(ipc.PathRotate, rot), ipc.Rotate{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ev.Step != nil && ev.Step.Name == step {
+				break
+			}
+		}
+		g.kill(&g.d)
+		g.restartDaemon()
+		g.servesWell(rot)
+		if err := g.rotate(t.Context(), rot); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for rot, e := range running {
+		e.lives(rot, 1)
+		e.end()
+	}
+	for rot, e := range running { // at the latest when the daemon waits for nobody
+		e.await(40*time.Second, "the revocation", func() bool { return !e.accepted() })
+		g.servesWell(rot)
+	}
+}
+
 func TestACommandKeepsItsTokenForATime(t *testing.T) {
 	g := bareGround(t)
 	g.flags = []string{"--reader-time", "3s"}

@@ -76,7 +76,7 @@ type helpLine struct{ takes, what string }
 
 // literal tells whether it shows a value rather than a word for one.
 func (h helpLine) literal() bool {
-	return h.takes != "" && strings.Trim(h.takes, "abcdefghijklmnopqrstuvwxyz-") == ""
+	return h.takes != "" && strings.Trim(h.takes, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // helpOf finds what a help text says of a flag.

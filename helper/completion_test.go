@@ -30,6 +30,7 @@ func TestCompletionOffers(t *testing.T) {
 		"rotate --for ":                 "publish stage install",
 		"rotate ci --for=in":            "--for=install",
 		"rotate --gr":                   "--grace",
+		"get ci --format ":              "npm-rfc850 docker git pnpm",
 		"npmrc ci --re":                 "", // that one is rotd's
 		"log -n 3 --f":                  "--follow",
 		"get ":                          "ci rot://rot_b3d5",

@@ -37,9 +37,9 @@ dotenvx:// works in the place of rot://.
   --format docker
                  the answer of a Docker credential helper, a script that has
                  this line: exec rot get ci --format docker "$@"
-  --format pnpm  what pnpm's tokenHelper prints: rot help pnpm
   --format git   the answer of a git credential helper. Both answer when they
                  are asked for the registry's host, and for no other
+  --format pnpm  what pnpm's tokenHelper prints: rot help pnpm
   --access-token-file F
                  show the access token in it (else that in ROT_ACCESS_TOKEN)
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
