@@ -168,6 +168,16 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
+func TestRestoreOfWhatOthersMayReplace(t *testing.T) {
+	st, s, file := backedUp(t)
+	ok(t, s.Close())
+	ok(t, os.Chmod(filepath.Dir(file), 0o777))
+	_, err := Restore(t.Context(), st.dir, file, st.keys, Options{})
+	if err == nil || HintOf(err) != "chmod go-w "+filepath.Dir(file) {
+		t.Errorf("%v, hint %q", err, HintOf(err))
+	}
+}
+
 // TestRestoreThatWasCutOff: a crash right before the backup gets the database's
 // name leaves the old state, which opens.
 func TestRestoreThatWasCutOff(t *testing.T) {

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -141,6 +144,37 @@ func TestSocketIsPrivateWhateverTheUmask(t *testing.T) {
 			}
 		}
 		ln.Close()
+	}
+}
+
+// TestSocketIsPrivateFromItsFirstMoment has somebody look at the path all the
+// time while sockets come and go there.
+func TestSocketIsPrivateFromItsFirstMoment(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0))
+	path := filepath.Join(socketDir(t), "s")
+	var seen, open atomic.Int64
+	ctx, end := context.WithCancel(t.Context())
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for ctx.Err() == nil {
+			if fi, err := os.Lstat(path); err == nil {
+				seen.Add(1)
+				if fi.Mode().Perm() != 0o600 {
+					open.Add(1)
+				}
+			}
+		}
+	})
+	for range 500 {
+		ln, err := bind(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln.Close()
+	}
+	end()
+	if watcher.Wait(); seen.Load() == 0 || open.Load() > 0 {
+		t.Errorf("of %d looks at a socket %d saw one that was open to others", seen.Load(), open.Load())
 	}
 }
 
