@@ -49,7 +49,7 @@ func envFlag(fs *flagSet) *[]string {
 // checkNames refuses what is no name of a variable.
 func (c *call) checkNames(names []string) error {
 	for _, name := range names {
-		if strings.Trim(name, accessCharacters) != "" || strings.Trim(name[:1], "0123456789") == "" {
+		if strings.Trim(name, accessCharacters) != "" || name < "A" { // begins with a digit, or has nothing
 			return c.usage(fmt.Sprintf("--env %q is no name of a variable", name))
 		}
 	}
@@ -97,6 +97,9 @@ func (c *call) toGitHub(tok ipc.Token, file string, names []string) error {
 		return local("", "the value of this ROT is not one word")
 	}
 	c.print("::add-mask::" + strings.ReplaceAll(value, "%", "%25") + "\n") // before it can be in any log
+	if c.stdout.err != nil {
+		return nil // and said at the end
+	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
 	if err == nil {
 		text := ""

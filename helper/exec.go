@@ -192,7 +192,7 @@ var hidingTokens = []string{"NPM_AUTH_TOKEN", "YARN_AUTH_TOKEN", "BUN_CONFIG_TOK
 func (c *call) childEnv(tok ipc.Token, names []string, config string) []string {
 	key, _ := npmrc.Key(tok.Registry) // privateConfig has found it good
 	yarn := c.yarnServer()
-	if yarn != "" && hostOf(yarn) != hostOf(tok.Registry) { // which would be sent the token
+	if yarn != "" && !sameRegistry(yarn, tok.Registry) { // which would be sent the token
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == yarnToken })
 	}
 	env := slices.DeleteFunc(slices.Clone(c.Environ), func(kv string) bool {

@@ -29,6 +29,11 @@ func (c *call) yarnServer() string {
 	return yarnServerIn(filepath.Join(c.Getenv("HOME"), ".yarnrc.yml"))
 }
 
+// sameRegistry compares two addresses.
+func sameRegistry(a, b string) bool {
+	return strings.EqualFold(strings.TrimRight(a, "/"), strings.TrimRight(b, "/"))
+}
+
 // yarnServerIn reads the setting where it stands as Yarn writes it.
 func yarnServerIn(file string) string {
 	text, _ := os.ReadFile(file)
