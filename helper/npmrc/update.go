@@ -66,6 +66,12 @@ func RemoveAll(path, key string) (Report, error) {
 	})
 }
 
+// Change has edit make of another program's file what it is to be, with the care
+// of Update.
+func Change(path string, edit func(src []byte) ([]byte, Report, error)) (Report, error) {
+	return change(path, edit)
+}
+
 // editor makes of a file what it is to be.
 type editor func(src []byte) ([]byte, Report, error)
 
