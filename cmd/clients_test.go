@@ -98,10 +98,10 @@ func (c pkgClient) tools(t testing.TB, dir string) (path string) {
 	return dir + ":/usr/bin:/bin"
 }
 
-// runIn runs a command in a directory with that environment and no input, for a
-// minute at most, and returns what it said. An error is its exit status.
+// runIn runs a command in a directory with that environment and no input, for two
+// minutes at most, and returns what it said. An error is its exit status.
 func runIn(ctx context.Context, dir string, env []string, argv ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, "/usr/bin/env", append([]string{"-C", dir}, argv...)...)

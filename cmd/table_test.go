@@ -27,12 +27,18 @@ var ways = []way{
 	{title: "npmrc", of: "npm pnpm yarn-1 bun", begin: func(c *tableCase) error {
 		return c.rot("npmrc", c.ref, "--link")
 	}},
-	{title: "project", of: "npm pnpm yarn-1 bun", begin: func(c *tableCase) error {
+	{title: "project", of: "npm pnpm yarn bun", begin: func(c *tableCase) error {
+		if c.client.major() == "yarn 4" {
+			return c.rot("yarn", c.ref, "--file", filepath.Join(c.project, ".yarnrc.yml"), "--link")
+		}
 		return c.rot("npmrc", c.ref, "--file", filepath.Join(c.project, ".npmrc"), "--link")
 	}},
 	{title: "exec", of: "npm pnpm yarn-1 yarn-4 bun", before: []string{"rot", "exec", "ci", "--"}},
 	{title: "pnpm", of: "pnpm", begin: func(c *tableCase) error {
 		return c.rot("pnpm", c.ref)
+	}},
+	{title: "yarn", of: "yarn-4", begin: func(c *tableCase) error {
+		return c.rot("yarn", c.ref, "--link")
 	}},
 	{title: "bunfig", of: "bun", before: []string{"rot", "exec", "ci", "--"}, begin: func(c *tableCase) error {
 		return c.write("bunfig.toml", fmt.Sprintf("[install]\nregistry = { url = %q, token = \"$NPM_TOKEN\" }\n", c.ground.registry+"/"))

@@ -18,6 +18,7 @@ var (
 	importCommand = command{name: "import", line: "take a passcard that rot export packed elsewhere"}
 	adopt         = command{name: "adopt", line: "have a ROT take the place of tokens that stand in files"}
 	pnpm          = command{name: "pnpm", line: "have pnpm ask rot for the token"}
+	yarn          = command{name: "yarn", line: "write the present value into a .yarnrc.yml"}
 	doctor        = command{name: "doctor", line: "look for what is wrong, and say what to do"}
 )
 

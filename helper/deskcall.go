@@ -39,6 +39,14 @@ func (c *Call) JSON() bool { return c.c.json }
 // Client is the way to rotd.
 func (c *Call) Client() *ipc.Client { return c.c.client() }
 
+// Deliver adds a delivery and tells how its first run went.
+func (c *Call) Deliver(ctx context.Context, ref string, d ipc.Deliver) error {
+	return c.c.deliver(ctx, ref, d)
+}
+
+// KeepOutOfGit refuses a file for a token that git would commit.
+func (c *Call) KeepOutOfGit(file string) error { return c.c.keepOutOfGit(file) }
+
 // Display is where npm's pages would open; nil where there is none.
 func (c *Call) Display() *ipc.Display { return c.c.display() }
 

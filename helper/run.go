@@ -73,7 +73,7 @@ func (cmd command) text(all []command) string {
 }
 
 // commands are all of rot's, in the order of the overview.
-var commands = []command{connectNPM, rotate, get, npmrcCommand, adopt, pnpm, execCommand, envCommand, deliver, grant, grants, ungrant, approve, passkeyAdd, passkeyRemove, export, importCommand, schedule, ls, status, doctor, logCommand, revoke, remove, completion, version, help}
+var commands = []command{connectNPM, rotate, get, npmrcCommand, adopt, pnpm, yarn, execCommand, envCommand, deliver, grant, grants, ungrant, approve, passkeyAdd, passkeyRemove, export, importCommand, schedule, ls, status, doctor, logCommand, revoke, remove, completion, version, help}
 
 // call is one run of rot.
 type call struct {

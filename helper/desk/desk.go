@@ -14,7 +14,7 @@ import (
 )
 
 // commands are all that are done here. rot's overview has the rest.
-var commands = []helper.Command{passkeyAdd, passkeyRemove, export, importCommand, adopt, pnpm, doctor}
+var commands = []helper.Command{passkeyAdd, passkeyRemove, export, importCommand, adopt, pnpm, yarn, doctor}
 
 // parts are done here of commands that rot itself does.
 var parts = []helper.Command{npmrcCheck}

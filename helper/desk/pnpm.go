@@ -224,9 +224,10 @@ func pnpmAuth(c *helper.Call) (string, error) {
 	return home(c, "XDG_CONFIG_HOME", usual, "pnpm/auth.ini")
 }
 
-// home is a path below the directory that a variable names, or the usual one.
+// home is a path below the directory that a variable names, or the usual one of
+// the home.
 func home(c *helper.Call, variable, usual, path string) (string, error) {
-	if dir := c.Getenv(variable); filepath.IsAbs(dir) {
+	if dir := c.Getenv(variable); variable != "" && filepath.IsAbs(dir) {
 		return filepath.Join(dir, path), nil
 	}
 	dir := c.Getenv("HOME")

@@ -13,8 +13,8 @@ import (
 	"rotd/ipc/secret"
 )
 
-// yarnrc is what of a .yarnrc.yml is about tokens.
-type yarnrc struct {
+// yarnSettings is what of a .yarnrc.yml is about tokens.
+type yarnSettings struct {
 	Token      string `yaml:"npmAuthToken"`
 	Registries map[string]struct {
 		Token string `yaml:"npmAuthToken"`
@@ -34,7 +34,7 @@ func (s *seeker) yarnrc(cl helper.Client, p helper.Place) (taken, bool) {
 			continue
 		}
 		t := taken{at: short(s.Call, file)}
-		var rc yarnrc
+		var rc yarnSettings
 		if err := yaml.Unmarshal(src, &rc); err != nil {
 			t.trouble = "Yarn cannot read it"
 			return t, true
@@ -61,7 +61,7 @@ func (s *seeker) yarnrc(cl helper.Client, p helper.Place) (taken, bool) {
 
 // entry is the token of a registry under npmRegistries, which Yarn finds by the
 // address with its scheme, and without.
-func (rc yarnrc) entry(registry string) (token string, ok bool) {
+func (rc yarnSettings) entry(registry string) (token string, ok bool) {
 	for address, e := range rc.Registries {
 		bare := strings.TrimRight(address, "/")
 		if bare == registry || bare == registry[strings.Index(registry, "//"):] {
