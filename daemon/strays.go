@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"rotd/daemon/npm"
-	"rotd/daemon/rotate"
 	"rotd/ipc"
 	"rotd/ipc/secret"
 	"rotd/store"
@@ -30,7 +29,8 @@ func (d *Daemon) postStray(r *http.Request, st *store.Store, out *reply) error {
 		err := d.withPasscard(r.Context(), st, s.passcard, nil, untold, func(acct npmAccount) error {
 			t, err := s.find(r.Context(), acct)
 			if err == nil {
-				answer.Name, answer.Created, answer.Expires = t.Name, at(t.Created), at(t.Expires)
+				answer.Name, answer.Permission = t.Name, t.Permission
+				answer.Created, answer.Expires = at(t.Created), at(t.Expires)
 			}
 			return err
 		})
@@ -121,10 +121,10 @@ func rotWith(ctx context.Context, st *store.Store, registry string, value secret
 }
 
 // find looks the token up in its account's list.
-func (s *stray) find(ctx context.Context, acct npmAccount) (rotate.Token, error) {
+func (s *stray) find(ctx context.Context, acct npmAccount) (npm.Found, error) {
 	byList, ok := acct.(registryAccount)
 	if !ok {
-		return rotate.Token{}, &ipc.Error{Code: ipc.CodeRefused, Message: "npm's pages do not tell which token has that value", Hint: "see the account's tokens on npm's website"}
+		return npm.Found{}, &ipc.Error{Code: ipc.CodeRefused, Message: "npm's pages do not tell which token has that value", Hint: "see the account's tokens on npm's website"}
 	}
 	t, ok, err := byList.Find(ctx, s.value)
 	if err == nil && !ok {

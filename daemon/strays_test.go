@@ -43,7 +43,7 @@ func TestStray(t *testing.T) {
 	passcard, rot := r.first()
 	old := r.strayToken("by-hand")
 	s := r.stray(old.Value)
-	if !s.Accepted || s.Username != user || bare(s.Passcard) != passcard || s.ROT != "" || s.Name != "by-hand" || s.Untold != nil ||
+	if !s.Accepted || s.Username != user || bare(s.Passcard) != passcard || s.ROT != "" || s.Name != "by-hand" || s.Permission != ipc.PermissionRead || s.Untold != nil ||
 		s.Expires == nil || s.Expires.Sub(r.clock()).Round(24*time.Hour) != 9*24*time.Hour {
 		t.Errorf("%+v", s)
 	}

@@ -26,10 +26,13 @@ type Stray struct {
 	ROT      string `json:"rot,omitempty"`      // rot://rot_… that has it for a value
 	Passcard string `json:"passcard,omitempty"` // rot://pas_… of that user
 	// The rest the registry's list tells, where the account could read it.
-	Name    string     `json:"name,omitempty"`
-	Created *time.Time `json:"created,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"` // absent: never, where there is a Name
-	Untold  *Error     `json:"untold,omitempty"`  // why there is no Name
+	Name string `json:"name,omitempty"`
+	// Permission is what it may do with packages: PermissionNone, Read, Write
+	// (also where it may only stage); absent: not told.
+	Permission string     `json:"permission,omitempty"`
+	Created    *time.Time `json:"created,omitempty"`
+	Expires    *time.Time `json:"expires,omitempty"` // absent: never, where there is a Name
+	Untold     *Error     `json:"untold,omitempty"`  // why there is no Name
 }
 
 // RevokeStray asks to have a token revoked that is no ROT's.

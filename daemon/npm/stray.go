@@ -21,10 +21,16 @@ func (a *Account) Holder(ctx context.Context, value secret.Text) (username strin
 	return name, err == nil, err
 }
 
+// Found is a token in the account's list.
+type Found struct {
+	rotate.Token        // without its value
+	Permission   string // what it may do with packages, in npm's words; "": not told
+}
+
 // Find looks for a token among the account's by its value, of which the list has
 // the beginning and the end (B.6). ok is false where there is none, or more than
 // one that it could be.
-func (a *Account) Find(ctx context.Context, value secret.Text) (t rotate.Token, ok bool, err error) {
+func (a *Account) Find(ctx context.Context, value secret.Text) (t Found, ok bool, err error) {
 	listed, err := a.list(ctx)
 	if err != nil {
 		return t, false, err
@@ -32,7 +38,7 @@ func (a *Account) Find(ctx context.Context, value secret.Text) (t rotate.Token, 
 	found := 0
 	for _, f := range listed {
 		if !f.revoked() && redacts(f.text("token"), value) {
-			t = f.token(a.cfg.Now())
+			t = Found{f.token(a.cfg.Now()), (&comparison{told: f}).action("package")}
 			found++
 		}
 	}

@@ -31,6 +31,8 @@ A project's line goes only where your own file has the new value and the
 registry takes it. When all is done you are asked whether the old tokens are to
 be revoked; one that stands in a file still is not.
 
+A ROT that may only read takes no place of a token that may write.
+
 A line that names a variable, as ${NPM_TOKEN}, stays. A token is shown to no
 registry but its own, and only where an account is connected there. Directories
 called node_modules, and symbolic links, are not followed.
@@ -53,7 +55,7 @@ type adoption struct {
 }
 
 func runAdopt(ctx context.Context, c *helper.Call, args []string) error {
-	a := &adoption{search: search{Call: c}}
+	a := &adoption{search: search{Call: c, keeps: map[string]string{}}}
 	fs := c.Flags()
 	fs.BoolVar(&a.yes, "yes", false, "")
 	fs.BoolVar(&a.revoke, "revoke", false, "")

@@ -48,6 +48,8 @@ type search struct {
 	left       []string // what is left alone, and why
 	files      int      // directory entries seen
 	failed     bool     // something could not be done
+	// keeps has the registries whose token in the user's own file stays, and why.
+	keeps map[string]string
 }
 
 const (
@@ -109,6 +111,9 @@ func (s *search) read(path string, own bool) {
 		switch {
 		case strings.Contains(t.Value.Reveal(), "${"):
 			s.left = append(s.left, at+": it names a variable, which stays")
+			if own && registry != "" {
+				s.keeps[registry] = "your own file names a variable"
+			}
 		case registry == "":
 			s.left = append(s.left, at+": no account is connected at "+strings.TrimSuffix(t.Key, ":_authToken"))
 		default:
@@ -153,6 +158,18 @@ func (s *search) identify(ctx context.Context, rots []ipc.ROT, wanted string) er
 		}
 		a.rot, a.why = a.successor(rots, wanted)
 	}
+	for _, a := range s.found {
+		for _, l := range a.lines {
+			if l.own && a.rot == "" {
+				s.keeps[a.registry] = "your own file keeps its token, which hides the ROT's"
+			}
+		}
+	}
+	for _, a := range s.found {
+		if why := s.keeps[a.registry]; a.rot != "" && why != "" {
+			a.rot, a.why = "", why
+		}
+	}
 	slices.SortStableFunc(s.found, func(a, b *adoptee) int { return a.ends().Compare(b.ends()) })
 	return nil
 }
@@ -161,6 +178,7 @@ func (s *search) identify(ctx context.Context, rots []ipc.ROT, wanted string) er
 // that was named, or the only one of the same account.
 func (t *adoptee) successor(rots []ipc.ROT, wanted string) (ref, why string) {
 	var fit []string
+	narrow := ""
 	for _, r := range rots {
 		mine := r.Registry == t.registry && (!t.Accepted || strings.EqualFold(r.Username, t.Username))
 		if t.ROT != "" {
@@ -168,7 +186,11 @@ func (t *adoptee) successor(rots []ipc.ROT, wanted string) (ref, why string) {
 		} else if wanted != "" {
 			mine = mine && r.Ref == wanted
 		}
-		if mine && r.Generation > 0 && r.State != ipc.StateExpired {
+		switch {
+		case !mine || r.Generation == 0 || r.State == ipc.StateExpired:
+		case t.Permission == ipc.PermissionWrite && !writes(r.Shape):
+			narrow = r.Ref
+		default:
 			fit = append(fit, r.Ref)
 		}
 	}
@@ -177,6 +199,8 @@ func (t *adoptee) successor(rots []ipc.ROT, wanted string) (ref, why string) {
 		return fit[0], ""
 	case len(fit) > 1:
 		return "", "there are several ROTs for it: name one by --rot"
+	case narrow != "":
+		return "", "it may write packages, and " + narrow + " may not"
 	case wanted != "" && t.ROT == "":
 		return "", wanted + " is not of that account, or has no value"
 	case t.Accepted && t.Passcard == "":
@@ -185,6 +209,11 @@ func (t *adoptee) successor(rots []ipc.ROT, wanted string) (ref, why string) {
 		return "", "the account has no ROT with a value: rot rotate " + t.Passcard
 	}
 	return "", "there is no ROT for it"
+}
+
+// writes tells whether tokens of that shape may publish, if only to a stage.
+func writes(shape ipc.Shape) bool {
+	return shape.Permission == ipc.PermissionWrite || shape.Permission == ipc.PermissionStage
 }
 
 func sameFile(a, b string) bool {

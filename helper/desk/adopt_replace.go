@@ -54,8 +54,8 @@ func (a *adoption) replaceAt(ctx context.Context, registry string) error {
 					return err
 				}
 			}
-			if l.outcome != "" {
-				a.Warn(fmt.Sprintf("line %d of %s stays: %s", l.line, l.file, l.outcome))
+			if l.outcome != "" && !l.own { // of that one is told already
+				a.Warn(fmt.Sprintf("line %d of %s stays: %s", l.line, short(a.Call, l.file), l.outcome))
 			}
 		}
 	}
@@ -93,6 +93,9 @@ func (a *adoption) replaceOwn(ctx context.Context, registry, rot string, own *st
 		e := helper.AsError(err)
 		a.failed = true
 		a.Warn(short(a.Call, file) + ": " + e.Message)
+		if e.Hint != "" {
+			a.Note("  hint: " + helper.Clean(e.Hint))
+		}
 		if own != nil {
 			own.outcome = e.Message
 		}
@@ -216,7 +219,7 @@ func (a *adoption) revokeOld(ctx context.Context, t *adoptee) error {
 	if err != nil {
 		e := helper.AsError(err)
 		a.failed = true
-		a.Warn(name + " is not revoked: " + e.Message)
+		a.Warn(name + " is not revoked: " + e.Message + "; revoke it on npm's website, as no file holds it any more")
 		return nil
 	}
 	t.revoked = true
