@@ -230,7 +230,7 @@ func (r *rig) rot(rot string) ipc.ROT {
 // await polls until ok, or fails after a time that no healthy run needs.
 func (r *rig) await(what string, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.t.Fatalf("%s did not happen", what)
 		}
