@@ -187,7 +187,7 @@ func TestACommandKeepsItsTokenThoughRotdIsKilledAtAStep(t *testing.T) {
 
 func TestACommandKeepsItsTokenForATime(t *testing.T) {
 	g := bareGround(t)
-	g.flags = []string{"--reader-time", "3s"}
+	g.flags = []string{"--reader-time", "6s"}
 	g.startRegistry("127.0.0.1:0")
 	g.restartDaemon()
 	passcard := g.connect()

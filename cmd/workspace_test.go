@@ -52,7 +52,7 @@ func (r *runner) setVersion(version string) {
 // script, and then lets that end.
 func (r *runner) rotateWhileItWaits(published func() int) {
 	r.t.Helper()
-	r.await(50*time.Second, "the package in the middle", func() bool { _, err := os.Stat(filepath.Join(r.project, "waits")); return err == nil })
+	r.await(5*time.Minute, "the package in the middle", func() bool { _, err := os.Stat(filepath.Join(r.project, "waits")); return err == nil })
 	before := r.value("ci")
 	for range 2 {
 		if err := r.rotate(r.t.Context(), "ci"); err != nil {
