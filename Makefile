@@ -4,7 +4,8 @@
 # make matrix   rotates in every cell of ways, factors, forms and escalations, and
 #               prints the counts
 # make lint     gofmt, go vet (Linux and macOS), staticcheck, govulncheck where it can
-# make bench    the Go benchmarks
+# make bench    every figure of the README's section on performance, in 10 minutes
+#               (README=1 puts them there)
 # make soak     the fault run, KILLS kills of the daemon (SEED=N repeats one), and
 #               the fuzzers, FUZZTIME each
 # make package  a .deb and an .rpm of this machine's kind, in dist/ (DIST)
@@ -59,8 +60,9 @@ check:
 	GOOS=darwin go vet ./...
 	.tools/bin/staticcheck -checks all ./...
 
-bench:
-	go test -run '^$$' -bench . -benchmem ./...
+bench: all
+	.ci/tools.sh bench
+	go run ./packaging/bench $(if $(README),-readme README.md)
 
 # Each fuzzer by itself: go test fuzzes one at a time.
 soak:

@@ -3,6 +3,8 @@
 #   .ci/tools.sh demo    Chromium and a pinned npm client
 #   .ci/tools.sh test    those, a keyring, etcd, a display, systemd, staticcheck, and
 #                        the package managers of .ci/clients.txt (500 MB)
+#   .ci/tools.sh bench   Chromium, and what the benchmarks stand beside: git, curl,
+#                        secret-tool with a keyring, pass with GnuPG
 #   .ci/tools.sh package nfpm alone
 # System packages come from Debian, by root or sudo; everything else goes to
 # .tools in this checkout. Where that cannot be done it names what to install.
@@ -71,7 +73,18 @@ if [ "$want" = test ]; then
   need useradd passwd
   compgen -G '/lib/*/security/pam_systemd.so' >/dev/null || missing+=(libpam-systemd) # users' managers
 fi
+if [ "$want" = bench ]; then
+  need git git
+  need curl curl
+  need time time
+  need dbus-daemon dbus-daemon
+  need gnome-keyring-daemon gnome-keyring
+  need secret-tool libsecret-tools
+  need pass pass
+  need gpg gnupg
+fi
 [ ${#missing[@]} -eq 0 ] || debian_install "${missing[@]}"
+[ "$want" != bench ] || exit 0
 
 installed=$(node -p "require('./.tools/npm/node_modules/npm/package.json').version" 2>/dev/null || true)
 if [ "$installed" != "$npm_version" ]; then
