@@ -2,10 +2,13 @@ package cmd_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +113,40 @@ func TestACommandKeepsItsToken(t *testing.T) {
 	second.end()
 	second.dies()
 	g.servesWell(rot)
+}
+
+// TestCommandsAmongRotations: one rotation follows the other, and what a command
+// was handed is good until it ends.
+func TestCommandsAmongRotations(t *testing.T) {
+	g, passcard := newGround(t)
+	rot := g.newROT(passcard, "")
+	const child = `sleep 0.1; curl -sS -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $NPM_TOKEN" "$0"`
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	var ended atomic.Int32
+	for range 4 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				cmd := exec.Command(filepath.Join(bin, "rot"), "exec", "--socket", g.client.Socket, rot, "--", "sh", "-c", child, g.registry+"/-/whoami")
+				cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "XDG_RUNTIME_DIR=" + g.dir}
+				if said, err := cmd.CombinedOutput(); err != nil || string(said) != "200" {
+					t.Errorf("a command: %q, %v", said, err)
+					return
+				}
+				ended.Add(1)
+			}
+		})
+	}
+	rotations := 0
+	for ; ended.Load() < 60 && !t.Failed(); rotations++ {
+		if err := g.rotate(t.Context(), rot); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	all.Wait()
+	t.Logf("%d commands among %d rotations", ended.Load(), rotations)
+	g.await(time.Minute, "the end of the old tokens", func() bool { return len(g.leftOver()) == 0 })
 }
 
 func TestACommandKeepsItsTokenThoughRotIsKilled(t *testing.T) {
