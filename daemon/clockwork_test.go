@@ -24,7 +24,7 @@ import (
 // clockwork is a daemon whose timer a test turns by hand, and an npm in memory:
 // years of it pass in seconds.
 type clockwork struct {
-	t    *testing.T
+	t    testing.TB
 	d    *Daemon
 	st   *store.Store
 	npm  time.Time     // the true time
@@ -48,7 +48,7 @@ type clockworkToken struct {
 	deleted bool
 }
 
-func newClockwork(t *testing.T) *clockwork {
+func newClockwork(t testing.TB) *clockwork {
 	t.Helper()
 	w := &clockwork{
 		t: t, npm: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), rnd: rand.New(rand.NewPCG(11, 23)),
@@ -169,7 +169,7 @@ func (w *clockwork) served(when string) {
 			w.t.Fatalf("%s, %v: %s of %d days serves generation %d, which npm refuses: made %v ago, expired %v ago; next %v, %d failures, %+v",
 				when, w.npm, r.ID, r.Shape.ExpiresDays, g.N, w.npm.Sub(g.Created), w.npm.Sub(g.Expires), r.Next.Sub(w.npm), r.Failures, r.Trouble)
 		}
-		if v := w.d.rotView(r, store.Passcard{}, w.live[r.ID]); v.State == ipc.StateExpired {
+		if v := w.d.rotView(r, store.Passcard{}, w.live[r.ID], nil); v.State == ipc.StateExpired {
 			w.t.Fatalf("%s: %s counts as expired: %v", when, r.ID, *v.Expires)
 		}
 	}

@@ -46,6 +46,19 @@ func (h *holds) waitsForPerson(rot string) *ipc.Error {
 	return nil
 }
 
+// forPerson are the ROTs with which nothing goes on before a person has mended
+// something.
+func (h *holds) forPerson() (rots []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for rot, v := range h.rot {
+		if v.why != nil && forPerson(v.why.Code) {
+			rots = append(rots, rot)
+		}
+	}
+	return rots
+}
+
 // wantsPerson reports whether something waits for a person to be there.
 func (h *holds) wantsPerson(rot string) bool {
 	why := h.waitsForPerson(rot)

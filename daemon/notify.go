@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,24 +58,22 @@ func (d *Daemon) tellChanges(ctx context.Context) error {
 	if d.notify == nil {
 		return nil
 	}
-	views, err := d.rotViews(ctx, st)
+	views, err := d.notableViews(ctx, st)
 	if err != nil {
 		return err
-	}
-	rots, err := st.ROTs(ctx)
-	if err != nil {
-		return err
-	}
-	told := make(map[string]store.ROT, len(rots))
-	for _, r := range rots {
-		told[rotRef(r.ID)] = r
 	}
 	notices, err := d.tellSignIns(ctx, st, views)
 	if err != nil {
 		return err
 	}
 	for _, v := range views {
-		r := told[v.Ref]
+		r, err := st.ROT(ctx, strings.TrimPrefix(v.Ref, rotRef("")))
+		if errors.Is(err, store.ErrNotFound) {
+			continue // it was removed just now
+		}
+		if err != nil {
+			return err
+		}
 		if !worthTelling(d.cfg.Now(), r, v) {
 			continue
 		}

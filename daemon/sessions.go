@@ -38,9 +38,13 @@ func checkAt(p store.Passcard, now time.Time) time.Time {
 	return p.Checked.Add(checkEvery + time.Duration(h.Sum64()%uint64(checkJitter)))
 }
 
-// dueChecks are the passcards whose sessions are to be looked at, of those in
-// use, and the time at which there will be another one.
-func (d *Daemon) dueChecks(ctx context.Context, st *store.Store, now time.Time, inUse map[string]bool) (due []string, next time.Time, err error) {
+// dueChecks are the passcards whose sessions are to be looked at, of those whose
+// ROTs are rotated by themselves, and the time at which there will be another one.
+func (d *Daemon) dueChecks(ctx context.Context, st *store.Store, now time.Time) (due []string, next time.Time, err error) {
+	inUse, err := st.InUse(ctx)
+	if err != nil {
+		return nil, next, err
+	}
 	passcards, err := st.Passcards(ctx)
 	for _, p := range passcards {
 		at := checkAt(p, now)

@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"rotd/ipc"
+	"rotd/store"
 )
 
 // Supervisor is a service manager that a Daemon runs under. Its methods return
@@ -128,21 +130,34 @@ func (d *Daemon) sayState(ctx context.Context) {
 	if d.cfg.Supervisor == nil {
 		return
 	}
-	views, err := d.rotViews(ctx, d.store.Load())
+	line, err := d.stateLine(ctx, d.store.Load())
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		d.say("the database does not answer: " + err.Error())
 	default:
-		d.say(stateLine(views))
+		d.say(line)
 	}
 }
 
-// stateLine sums up all ROTs.
-func stateLine(rots []ipc.ROT) string {
-	if len(rots) == 0 {
-		return "nothing to rotate yet: rot connect npm"
+// stateLine sums up all ROTs. Those that are well do not count, but for the one
+// that is rotated next.
+func (d *Daemon) stateLine(ctx context.Context, st *store.Store) (string, error) {
+	if any, err := st.AnyROT(ctx); err != nil || !any {
+		return "nothing to rotate yet: rot connect npm", err
 	}
+	views, err := d.notableViews(ctx, st)
+	if err != nil {
+		return "", err
+	}
+	next, err := st.FirstDue(ctx, time.UnixMicro(0))
+	if errors.Is(err, store.ErrNotFound) {
+		return stateText(views), nil
+	}
+	return stateText(append(views, ipc.ROT{Ref: rotRef(next.ID), Name: next.Name, Next: timeOrNil(next.Next)})), err
+}
+
+func stateText(rots []ipc.ROT) string {
 	var parts []string
 	count := make(map[string]int)
 	var next ipc.ROT

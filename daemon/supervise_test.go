@@ -178,14 +178,14 @@ func TestAnInheritedSocketIsServed(t *testing.T) {
 func TestTheLineOnTheState(t *testing.T) {
 	soon, late := time.Date(2026, 11, 24, 1, 2, 0, 0, time.UTC), time.Date(2026, 12, 24, 1, 2, 0, 0, time.UTC)
 	for want, rots := range map[string][]ipc.ROT{
-		"nothing to rotate yet: rot connect npm": nil,
 		"next rotation 2026-11-24 01:02 UTC (ci)": {
 			{Ref: "rot://rot_a", Next: &late, State: ipc.StateOK}, {Ref: "rot://rot_b", Name: "ci", Next: &soon, State: ipc.StateOK}},
 		"next rotation 2026-12-24 01:02 UTC (rot://rot_a); 2 needs approval; 1 expired": {
 			{Ref: "rot://rot_a", Next: &late, State: ipc.StateNeedsApproval}, {State: ipc.StateNeedsApproval}, {State: ipc.StateExpired}},
-		"no rotation is planned": {{State: ipc.StateEmpty}},
+		"no rotation is planned":            nil,
+		"no rotation is planned; 1 failing": {{State: ipc.StateFailing}},
 	} {
-		if got := stateLine(rots); got != want {
+		if got := stateText(rots); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

@@ -2,6 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,13 +34,9 @@ func (d *Daemon) passcardViews(ctx context.Context, st *store.Store) ([]ipc.Pass
 	if err != nil {
 		return nil, err
 	}
-	rots, err := st.ROTs(ctx)
+	rots, err := st.ROTIDs(ctx)
 	if err != nil {
 		return nil, err
-	}
-	refs := make(map[string][]string)
-	for _, r := range rots {
-		refs[r.Passcard] = append(refs[r.Passcard], rotRef(r.ID))
 	}
 	views := make([]ipc.Passcard, 0, len(passcards))
 	for _, p := range passcards {
@@ -46,13 +46,13 @@ func (d *Daemon) passcardViews(ctx context.Context, st *store.Store) ([]ipc.Pass
 		}
 		v := ipc.Passcard{
 			Ref: passcardRef(p.ID), Name: p.Name, Registry: p.Registry, Username: p.Username,
-			Via: p.Via, ROTs: refs[p.ID], Created: p.Created.UTC(), Trouble: wireTrouble(p.Trouble),
+			Via: p.Via, ROTs: []string{}, Created: p.Created.UTC(), Trouble: wireTrouble(p.Trouble),
 		}
 		if p.Via == ipc.ViaWebsite {
 			v.Site = siteOf(p)
 		}
-		if v.ROTs == nil {
-			v.ROTs = []string{}
+		for _, id := range rots[p.ID] {
+			v.ROTs = append(v.ROTs, rotRef(id))
 		}
 		for _, k := range kinds {
 			if k == store.KindPassword || k == store.KindTOTP || k == store.KindPasskey {
@@ -66,13 +66,9 @@ func (d *Daemon) passcardViews(ctx context.Context, st *store.Store) ([]ipc.Pass
 
 // rotViews is every ROT as the API shows it.
 func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, error) {
-	passcards, err := st.Passcards(ctx)
+	passcards, err := passcardsByID(ctx, st)
 	if err != nil {
 		return nil, err
-	}
-	byID := make(map[string]store.Passcard, len(passcards))
-	for _, p := range passcards {
-		byID[p.ID] = p
 	}
 	rots, err := st.ROTs(ctx)
 	if err != nil {
@@ -92,12 +88,7 @@ func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, erro
 	}
 	views := make([]ipc.ROT, 0, len(rots))
 	for _, r := range rots {
-		v := d.rotView(r, byID[r.Passcard], live[r.ID])
-		v.Deliveries = deliveryViews(deliveries[r.ID], r.Current)
-		if v.State == ipc.StateOK && anyFails(v.Deliveries) {
-			v.State = ipc.StateUndelivered
-		}
-		v.Grace, v.GraceEnds = spanText(r.Grace), graceEnd(r, live[r.ID])
+		v := d.rotView(r, passcards[r.Passcard], live[r.ID], deliveries[r.ID])
 		if _, ok := withdrawn[r.ID]; ok && v.State == ipc.StateEmpty {
 			v.State = ipc.StateRevoked
 		}
@@ -106,8 +97,61 @@ func (d *Daemon) rotViews(ctx context.Context, st *store.Store) ([]ipc.ROT, erro
 	return views, nil
 }
 
+// fewROTs are so few that each is asked for by itself, in place of all.
+const fewROTs = 64
+
+// notableViews are the ROTs that are not simply well, and those being rotated, as
+// the API shows them, where revoked ones are empty. Their number is the cost.
+func (d *Daemon) notableViews(ctx context.Context, st *store.Store) ([]ipc.ROT, error) {
+	ids, err := st.Notable(ctx, d.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
+	ids = append(append(ids, d.running.all()...), d.settles.forPerson()...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) > fewROTs {
+		all, err := d.rotViews(ctx, st)
+		return slices.DeleteFunc(all, func(v ipc.ROT) bool {
+			_, found := slices.BinarySearch(ids, strings.TrimPrefix(v.Ref, rotRef("")))
+			return !found
+		}), err
+	}
+	passcards, err := passcardsByID(ctx, st)
+	views := make([]ipc.ROT, 0, len(ids))
+	for _, id := range ids {
+		if err != nil {
+			return nil, err
+		}
+		var r store.ROT
+		var live []store.Generation
+		var deliveries []store.Delivery
+		if r, err = st.ROT(ctx, id); errors.Is(err, store.ErrNotFound) {
+			err = nil // it was removed just now
+			continue
+		}
+		if err == nil {
+			live, err = st.Generations(ctx, id, store.StepCurrent, store.StepRetiring)
+		}
+		if err == nil {
+			deliveries, err = st.Deliveries(ctx, id)
+		}
+		views = append(views, d.rotView(r, passcards[r.Passcard], live, deliveries))
+	}
+	return views, err
+}
+
+func passcardsByID(ctx context.Context, st *store.Store) (map[string]store.Passcard, error) {
+	passcards, err := st.Passcards(ctx)
+	byID := make(map[string]store.Passcard, len(passcards))
+	for _, p := range passcards {
+		byID[p.ID] = p
+	}
+	return byID, err
+}
+
 // rotView shows one ROT; live are its generations that are served or retiring.
-func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation) ipc.ROT {
+func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation, deliveries []store.Delivery) ipc.ROT {
 	v := ipc.ROT{
 		Ref: rotRef(r.ID), Name: r.Name, Passcard: passcardRef(r.Passcard),
 		Registry: p.Registry, Username: p.Username,
@@ -136,6 +180,11 @@ func (d *Daemon) rotView(r store.ROT, p store.Passcard, live []store.Generation)
 	v.State = d.rotState(r, p, v)
 	v.Schedule = wireSchedule(r.Schedule)
 	v.ExpiresBeforeNext = v.Expires != nil && v.State != ipc.StateExpired && (v.Next == nil || v.Expires.Before(*v.Next))
+	v.Deliveries = deliveryViews(deliveries, r.Current)
+	if v.State == ipc.StateOK && anyFails(v.Deliveries) {
+		v.State = ipc.StateUndelivered
+	}
+	v.Grace, v.GraceEnds = spanText(r.Grace), graceEnd(r, live)
 	return v
 }
 
@@ -177,6 +226,13 @@ func (s *runningROTs) add(id string) (done func()) {
 		defer s.mu.Unlock()
 		delete(s.ids, id)
 	}
+}
+
+// all are the ids of all.
+func (s *runningROTs) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.ids))
 }
 
 func (s *runningROTs) has(id string) bool {

@@ -30,8 +30,9 @@ func Unmarshal(text []byte, v any) error {
 }
 
 type reader struct {
-	text []byte
-	at   int
+	text  []byte
+	at    int
+	known map[reflect.Type][]field
 }
 
 // peek skips white space and returns the next byte, 0 at the end.
@@ -103,13 +104,26 @@ func (r *reader) whole(read func([]byte) error, depth int) error {
 	return nil
 }
 
+// fieldsOf is fieldsOf, which a long list asks for the same struct at each element.
+func (r *reader) fieldsOf(t reflect.Type) []field {
+	all, ok := r.known[t]
+	if !ok {
+		all = fieldsOf(t)
+		if r.known == nil {
+			r.known = make(map[reflect.Type][]field)
+		}
+		r.known[t] = all
+	}
+	return all
+}
+
 func (r *reader) object(v reflect.Value, depth int) error {
 	var fields []field
 	if v.IsValid() {
 		if v.Kind() != reflect.Struct {
 			return ErrForm
 		}
-		fields = fieldsOf(v.Type())
+		fields = r.fieldsOf(v.Type())
 	}
 	r.at++
 	for more := !r.eat('}'); more; {
