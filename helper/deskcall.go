@@ -44,6 +44,9 @@ func (c *Call) Deliver(ctx context.Context, ref string, d ipc.Deliver) error {
 	return c.c.deliver(ctx, ref, d)
 }
 
+// Rot is the path of rot, "" where it is not found.
+func (c *Call) Rot() string { return c.c.findProgram("rot") }
+
 // KeepOutOfGit refuses a file for a token that git would commit.
 func (c *Call) KeepOutOfGit(file string) error { return c.c.keepOutOfGit(file) }
 

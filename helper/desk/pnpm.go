@@ -38,8 +38,9 @@ that they do not know. pnpm is asked which version it is.
 
 When rot has no answer, as rotd is stopped, say, pnpm up to 11 ends with
 ERR_PNPM_TOKEN_HELPER_ERROR_STATUS and without rot's words, and pnpm 12 goes on
-without a token: the registry answers 401 or 404 then. Run the link to read
-why. rot finds rotd by ROTD_SOCKET there, or at the usual place.
+without a token: the registry answers 401 or 404 then. rot npmrc REF --check
+tells, and the link itself, run by hand, tells why. rot finds rotd by
+ROTD_SOCKET there, or at the usual place.
 
   --pnpm VERSION  the version to write for, where it is not that in PATH
   --dir D         another place for the link; its path has letters, digits and
@@ -64,12 +65,12 @@ func runPnpm(ctx context.Context, c *helper.Call, args []string) error {
 			return err
 		}
 	}
-	tok, err := c.Token(ctx, ref)
+	rot, registry, err := registryOf(ctx, c, ref)
 	if err != nil {
 		return err
 	}
-	p := pnpmSetting{Call: c, registry: tok.Registry,
-		link: filepath.Join(*dir, helper.HelperPrefix+strings.TrimPrefix(tok.ROT, "rot://"))}
+	p := pnpmSetting{Call: c, registry: registry,
+		link: filepath.Join(c.Absolute(*dir), helper.HelperPrefix+strings.TrimPrefix(rot, "rot://"))}
 	if p.auth, err = pnpmAuth(c); err != nil {
 		return err
 	}
@@ -237,13 +238,22 @@ func home(c *helper.Call, variable, usual, path string) (string, error) {
 	return filepath.Join(dir, usual, path), nil
 }
 
-// rotProgram is the path of rot: beside this program, rotd, or in PATH.
+// rotProgram is the path of rot.
 func rotProgram(c *helper.Call) (string, error) {
-	for _, dir := range append([]string{filepath.Dir(c.Executable)}, filepath.SplitList(c.Getenv("PATH"))...) {
-		path := filepath.Join(dir, "rot")
-		if fi, err := os.Stat(path); err == nil && filepath.IsAbs(path) && fi.Mode().IsRegular() && fi.Mode().Perm()&0o111 != 0 {
-			return path, nil
-		}
+	rot := c.Rot()
+	if rot == "" {
+		return "", helper.Local("install it beside rotd", "the program rot is neither beside rotd nor in PATH")
 	}
-	return "", &ipc.Error{Code: ipc.CodeLocal, Message: "the program rot is neither beside rotd nor in PATH", Hint: "install it beside rotd"}
+	return rot, nil
+}
+
+// registryOf finds a ROT and its registry, for taking something back: also where
+// no value is served any more.
+func registryOf(ctx context.Context, c *helper.Call, ref string) (rot, registry string, err error) {
+	var r ipc.ROT
+	if err := c.Client().Get(ctx, ipc.Path(ipc.PathSchedule, ref), &r); err == nil {
+		return r.Ref, r.Registry, nil
+	}
+	tok, err := c.Token(ctx, ref) // of somebody whom a grant lets read that and nothing else
+	return tok.ROT, tok.Registry, err
 }

@@ -70,9 +70,8 @@ func runYarn(ctx context.Context, c *helper.Call, args []string) error {
 		return err
 	case *file == "":
 		*file = own
-	case !filepath.IsAbs(*file):
-		*file = filepath.Join(c.Dir, *file)
 	}
+	*file = c.Absolute(*file)
 	if ref == fromStdin {
 		value, err := c.ReadInput("the value", fromStdin, maxValue, "there is too much of it")
 		if err != nil {
@@ -80,12 +79,16 @@ func runYarn(ctx context.Context, c *helper.Call, args []string) error {
 		}
 		return writeYarnrc(c, *file, *registry, secret.New(value))
 	}
+	if *remove {
+		_, of, err := registryOf(ctx, c, ref)
+		if err != nil {
+			return err
+		}
+		return unlinkYarnrc(ctx, c, ref, *file, of)
+	}
 	tok, err := c.Token(ctx, ref)
 	if err != nil {
 		return err
-	}
-	if *remove {
-		return unlinkYarnrc(ctx, c, ref, *file, tok.Registry)
 	}
 	if *file != own {
 		real, err := npmrc.Resolve(*file)
