@@ -25,6 +25,7 @@ var execCommand = command{
 	help: `rot exec rot://rot_a2c4q7 -- npm publish
 rot exec ci -- npm install
 rot exec ci -- npm publish --workspaces
+rot exec staging-token -- npm stage publish
 rot exec --env TOKEN ci -- docker build --secret id=npm,env=TOKEN .
 
 usage: rot exec [--env NAME]… [--access-token-file F] REF -- CMD [ARG…]
