@@ -31,27 +31,40 @@ const (
 	FailsOn              // ends with an error
 )
 
+// Keys is by which keys a client finds the token of a registry.
+type Keys int
+
+// They are those of its address and of the paths above, with the slash before
+// :_authToken and without.
+const (
+	AnyKey     Keys = iota // by all of them, the longest first
+	SlashedKey             // by those with the slash
+	OwnKey                 // by that of its whole address alone
+	OwnToWrite             // by all to install; to publish, and to tell who one is, as OwnKey
+)
+
 // Client is a package manager, in the versions that look alike.
 type Client struct {
 	Name  string
 	Order []Place // the first that has a token wins
 	Unset Unset
-	// Exact: a key without the slash before :_authToken is not read.
-	Exact bool
+	Keys  Keys
+	// Raw: what a token helper prints is sent as it is: "Bearer " must be in it.
+	Raw bool
 	// NoVariables: ${NAME} in a project's file is refused.
 	NoVariables bool
 	// Defaults: ${NAME-x} and ${NAME:-x} mean x where NAME is not set.
 	Defaults bool
 }
 
-// Clients is what each package manager does, as seen with the real ones against
-// a registry that tells what it was sent: client-facts 3.2. pnpm 10 installs so;
+// Clients is what each package manager does, as seen with the real ones: client-
+// facts 3.2, and a test has them run (TestPrecedence in cmd). pnpm 10 installs so;
 // it leaves publishing to npm.
 var Clients = []Client{
-	{Name: "npm", Order: []Place{NpmVariable, ProjectNpmrc, UserNpmrc, GlobalNpmrc}},
-	{Name: "pnpm 10", Order: []Place{PnpmUserHelper, ProjectNpmrc, UserNpmrc, GlobalNpmrc}, Unset: SkipsIt, Exact: true, NoVariables: true, Defaults: true},
+	{Name: "npm", Order: []Place{NpmVariable, ProjectNpmrc, UserNpmrc, GlobalNpmrc}, Keys: OwnToWrite},
+	{Name: "pnpm 10", Order: []Place{PnpmUserHelper, ProjectNpmrc, UserNpmrc, GlobalNpmrc}, Unset: SkipsIt, Keys: SlashedKey, Raw: true, NoVariables: true, Defaults: true},
 	{Name: "pnpm 11+", Order: []Place{PnpmAuthHelper, PnpmUserHelper, PnpmVariable, ProjectNpmrc, PnpmAuth, UserNpmrc}, Unset: SkipsIt, NoVariables: true, Defaults: true},
-	{Name: "Yarn 1", Order: []Place{ProjectNpmrc, UserNpmrc, GlobalNpmrc}, Unset: FailsOn},
+	{Name: "Yarn 1", Order: []Place{ProjectNpmrc, UserNpmrc, GlobalNpmrc}, Unset: FailsOn, Keys: OwnKey},
 	{Name: "Yarn 2+", Order: []Place{RegistryYarnrc, YarnVariable, ProjectYarnrc, UserYarnrc}, Unset: FailsOn, Defaults: true},
 	{Name: "Bun", Order: []Place{BunVariable, Bunfig, ProjectNpmrc, UserNpmrc}},
 }

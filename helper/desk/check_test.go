@@ -49,6 +49,8 @@ func TestCheck(t *testing.T) {
 	const (
 		variable = "npm_config_//localhost:4873/npm/:_authToken="
 		helperOf = "#!/bin/sh\necho Bearer "
+
+		toInstall = "wrong line 1 of ~/.npmrc: it installs by that, and does not publish: the key is not the registry's own"
 	)
 	for name, tc := range map[string]struct {
 		files map[string]string
@@ -60,8 +62,8 @@ func TestCheck(t *testing.T) {
 		"the project's is stale": {files: map[string]string{".npmrc": tokenLine, "p/.npmrc": staleLine}, want: map[string]string{"": "wrong line 1 of ~/p/.npmrc: another token", "Yarn 2+": "wrong no token"}},
 		"the project's":          {files: map[string]string{".npmrc": staleLine, "p/.npmrc": tokenLine}, want: map[string]string{"": "ok line 1 of ~/p/.npmrc", "Yarn 2+": "wrong no token"}},
 		"without the last slash": {files: map[string]string{".npmrc": "//localhost:4873/npm:_authToken=" + testToken},
-			want: map[string]string{"": "ok line 1 of ~/.npmrc", "pnpm 10": "wrong no token", "Yarn 2+": "wrong no token"}},
-		"of the host": {files: map[string]string{".npmrc": "//localhost:4873/:_authToken=" + testToken}, want: map[string]string{"": "ok line 1 of ~/.npmrc", "Yarn 2+": "wrong no token"}},
+			want: map[string]string{"": "ok line 1 of ~/.npmrc", "npm": toInstall, "pnpm 10": "wrong no token", "Yarn 1": "wrong no token", "Yarn 2+": "wrong no token"}},
+		"of the host": {files: map[string]string{".npmrc": "//localhost:4873/:_authToken=" + testToken}, want: map[string]string{"": "ok line 1 of ~/.npmrc", "npm": toInstall, "Yarn 1": "wrong no token", "Yarn 2+": "wrong no token"}},
 		"a nearer key in a later file": {files: map[string]string{"p/.npmrc": "//localhost:4873/:_authToken=npm_staleEXAMPLE", ".npmrc": tokenLine},
 			want: map[string]string{"": "ok line 1 of ~/.npmrc", "Yarn 2+": "wrong no token"}},
 		"npm's variable": {files: map[string]string{".npmrc": tokenLine}, env: []string{"NPM_CONFIG_" + variable[11:] + "npm_staleEXAMPLE"},

@@ -33,11 +33,15 @@ type seeker struct {
 // comes before any place.
 func (s *seeker) take(cl helper.Client) taken {
 	for i, key := range npmrc.Keys(s.registry, ":_authToken") {
-		if cl.Exact && i%2 == 1 {
+		if cl.Keys == helper.OwnKey && i > 0 || cl.Keys == helper.SlashedKey && i%2 == 1 {
 			continue
 		}
 		for _, p := range cl.Order {
-			if t, ok := s.look(cl, p, key, i == 0); ok {
+			t, ok := s.look(cl, p, key, i == 0)
+			if ok && i > 0 && cl.Keys == helper.OwnToWrite && t.trouble == "" {
+				t.trouble = "it installs by that, and does not publish: the key is not the registry's own"
+			}
+			if ok {
 				return t
 			}
 		}
@@ -196,7 +200,7 @@ func (s *seeker) tokenHelper(cl helper.Client, p helper.Place, key string) (take
 	switch {
 	case err != nil:
 		t.trouble = "that program fails"
-	case !bearer && cl.Exact:
+	case !bearer && cl.Raw:
 		t.trouble = "that program does not print: Bearer TOKEN"
 	}
 	t.value = secret.New(value)
