@@ -26,6 +26,11 @@ const (
 	// logLook is how often a follower's log is looked at.
 	logLook = 300 * time.Millisecond
 
+	// refusalsApart are entries of one uid's refusals within an hour. What comes
+	// after them is one entry a minute: nobody pushes older ones out of the log by
+	// being refused.
+	refusalsApart = 100
+
 	logPage    = 50     // entries, where nobody says how many
 	logMaxPage = 10_000 // entries
 )
@@ -45,6 +50,21 @@ type logbook struct {
 	open  map[logKey]gathered
 	fresh chan struct{} // holds one: something is open
 	pause time.Duration // between the first entry and the writing of all
+	shy   map[caught]refusals
+}
+
+// caught is whoever was refused.
+type caught struct {
+	uid   uint32
+	known bool
+}
+
+// refusals are those of one within an hour.
+type refusals struct {
+	since time.Time
+	apart int
+	more  int       // that are in no entry yet
+	told  time.Time // of more, last
 }
 
 // logKey is what makes two entries one. Every field has few values, so that a
@@ -85,6 +105,47 @@ func (b *logbook) add(k logKey, at time.Time, count int) (first bool) {
 	return !more
 }
 
+// refuse gathers a refusal. first says that it is to be told of elsewhere, too.
+func (b *logbook) refuse(k logKey, at time.Time) (first bool) {
+	k, count := b.lump(k, at)
+	if count == 0 || !b.add(k, at, count) {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	who := caught{k.uid, k.known}
+	of := b.shy[who]
+	of.apart++
+	b.shy[who] = of
+	return true
+}
+
+// lump is the entry for a refusal, and how many it stands for; 0: for now it is
+// only counted.
+func (b *logbook) lump(k logKey, at time.Time) (logKey, int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shy == nil || len(b.shy) > 1000 {
+		b.shy = make(map[caught]refusals)
+	}
+	who := caught{k.uid, k.known}
+	of := b.shy[who]
+	if age := at.Sub(of.since); age < 0 || age >= time.Hour {
+		of = refusals{since: at, more: of.more}
+	}
+	count := 1
+	if of.apart >= refusalsApart {
+		of.more++
+		count = 0
+		if age := at.Sub(of.told); age < 0 || age >= time.Minute {
+			k.rot, k.detail = "", "one thing and another, again and again"
+			count, of.more, of.told = of.more, 0, at
+		}
+	}
+	b.shy[who] = of
+	return k, count
+}
+
 // take empties the book.
 func (b *logbook) take() map[logKey]gathered {
 	b.mu.Lock()
@@ -106,7 +167,7 @@ func (d *Daemon) noteRead(r *http.Request, rot string, generation int) {
 // tells of it once a second or so, however often he comes.
 func (d *Daemon) noteRefusal(r *http.Request, rot, path, why string, err *ipc.Error) {
 	p, known := peerOf(r.Context())
-	if d.book.add(logKey{store.LogRefused, rot, 0, p.UID, known, path + why, ""}, d.cfg.Now(), 1) {
+	if d.book.refuse(logKey{store.LogRefused, rot, 0, p.UID, known, path + why, ""}, d.cfg.Now()) {
 		d.cfg.Log.Warn("refused", "path", path, "rot", rot, "err", err)
 	}
 }

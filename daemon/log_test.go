@@ -87,6 +87,41 @@ func TestRefusalsAreLogged(t *testing.T) {
 	}
 }
 
+// TestRefusalsDoNotFillTheLog: whoever is refused all the time cannot push out what
+// else there is in the log, and is told of all the same.
+func TestRefusalsDoNotFillTheLog(t *testing.T) {
+	r := newRig(t)
+	r.d.book.pause = time.Hour // the test writes
+	refused := func() {
+		t.Helper()
+		req := httptest.NewRequest("GET", "http://rotd/v1/status", nil)
+		req = req.WithContext(context.WithValue(req.Context(), peerKey{}, socket.Peer{UID: uint32(os.Getuid()) + 1}))
+		r.handler.ServeHTTP(httptest.NewRecorder(), req)
+		if err := r.d.writeLog(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const seconds = 900
+	for range seconds {
+		refused()
+		r.advance(time.Second)
+	}
+	rows, times := 0, 0
+	for _, e := range r.entries("", store.LogRefused) {
+		rows++
+		times += e.Count
+	}
+	if rows < refusalsApart || rows > refusalsApart+seconds/60 || times < seconds-60 || times > seconds {
+		t.Errorf("%d refusals are %d entries of %d", seconds, rows, times)
+	}
+	r.advance(time.Hour)
+	refused()
+	all := r.entries("", store.LogRefused)
+	if last := all[len(all)-1]; last.Detail != "/v1/status" {
+		t.Errorf("an hour later: %+v", last)
+	}
+}
+
 // TestWhatCannotBeWrittenIsKept closes the store under the log.
 func TestWhatCannotBeWrittenIsKept(t *testing.T) {
 	r := newRig(t)
