@@ -2,7 +2,6 @@ package npm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -53,5 +52,5 @@ func Staged(ctx context.Context, registryURL string, token secret.Text) (all []i
 			return all, nil
 		}
 	}
-	return nil, errors.New(doing + ": the list has no end")
+	return nil, r.garbled(doing, "has no end")
 }
