@@ -20,22 +20,28 @@ func (d *Daemon) postStray(r *http.Request, st *store.Store, out *reply) error {
 	if err := readBody(r, &req); err != nil {
 		return err
 	}
-	s, err := d.findStray(r.Context(), st, req.Registry, req.Value.Text)
+	if !d.inflight.begin() {
+		return errStopping
+	}
+	defer d.inflight.end()
+	ctx, cancel := d.until(r.Context())
+	defer cancel()
+	s, err := d.findStray(ctx, st, req.Registry, req.Value.Text)
 	if err != nil {
 		return err
 	}
 	answer := s.Stray
 	if s.passcard != "" && answer.ROT == "" {
-		err := d.withPasscard(r.Context(), st, s.passcard, nil, untold, func(acct npmAccount) error {
-			t, err := s.find(r.Context(), acct)
+		err := d.withPasscard(ctx, st, s.passcard, nil, untold, func(acct npmAccount) error {
+			t, err := s.find(ctx, acct)
 			if err == nil {
 				answer.Name, answer.Permission = t.Name, t.Permission
 				answer.Created, answer.Expires = at(t.Created), at(t.Expires)
 			}
 			return err
 		})
-		if r.Context().Err() != nil {
-			return r.Context().Err()
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if err != nil {
 			answer.Untold = toWire(err)

@@ -79,6 +79,9 @@ func runNpmrc(ctx context.Context, c *call, args []string) error {
 	if err != nil {
 		return err
 	}
+	if len(o.clients) > 0 && !o.check {
+		return c.usage("--client goes with --check")
+	}
 	if o.check {
 		if o.link || o.unlink || o.project || o.file != "" || len(o.scopes) > 0 {
 			return c.usage("--check writes nothing, so it goes with --client and --json only")

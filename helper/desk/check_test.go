@@ -162,6 +162,7 @@ func TestCheckOfSome(t *testing.T) {
 		`{"client":"Yarn 2+","ok":false,"text":"no token"}],"registry":"`+testRegistry+`"}`+"\n", "")
 	e.Stdout = nil
 	d.runEnv(e, "npmrc", testROT, "--check", "--client", "deno").want(t, ipc.ExitUsage, "", "npm, pnpm, yarn or bun")
+	d.runEnv(e, "npmrc", testROT, "--client", "npm").want(t, ipc.ExitUsage, "", "goes with --check")
 	d.runEnv(e, "npmrc", testROT, "--check", "--link").want(t, ipc.ExitUsage, "", "writes nothing")
 	if names := []string{"npm", "pnpm 10", "pnpm 11+", "Yarn 1", "Yarn 2+", "Bun"}; !slices.EqualFunc(helper.Clients, names, func(cl helper.Client, name string) bool { return cl.Name == name }) {
 		t.Error("there is another client: give it a line in TestCheck")

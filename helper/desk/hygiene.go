@@ -73,11 +73,11 @@ func (x *examination) npmrc(file, registry, keeper string) {
 		}
 		x.found("npmrc", true, text, "rot exec REF -- CMD sets it to the present token, for CMD alone")
 	case file == x.ProjectConfig():
-		x.found("npmrc", false, at+" is a token that npm takes before the one in your own file", "delete that line")
+		x.found("npmrc", false, at+" is a token that npm takes before the one in your own file", "delete that line, or have rot adopt do it")
 	case keeper != "":
 		x.found("npmrc", true, at+" is kept current with "+keeper, "")
 	default:
-		x.found("npmrc", true, at+" is a token that nothing keeps current", "rot npmrc REF --link")
+		x.found("npmrc", true, at+" is a token that nothing keeps current", "rot adopt puts a ROT in its place; one that is there already: rot npmrc REF --link")
 	}
 }
 
