@@ -8,11 +8,7 @@ import (
 	"rotd/ipc"
 )
 
-var completion = command{
-	name: "completion",
-	line: "print a script that completes rot's command line in a shell",
-	run:  runCompletion,
-	help: `rot completion bash > ~/.local/share/bash-completion/completions/rot
+const completionHelp = `rot completion bash > ~/.local/share/bash-completion/completions/rot
 rot completion zsh > ~/.zfunc/_rot        with ~/.zfunc in fpath
 rot completion fish > ~/.config/fish/completions/rot.fish
 source <(rot completion bash)             in this shell only
@@ -29,8 +25,7 @@ and what that is follow on a line each; or "files"; or "command", for what comes
 after --.
 
   --socket PATH  rotd's socket (else ROTD_SOCKET, else the usual one)
-`,
-}
+`
 
 func runCompletion(ctx context.Context, c *call, args []string) error {
 	fs := c.flags()
@@ -41,11 +36,7 @@ func runCompletion(ctx context.Context, c *call, args []string) error {
 	switch {
 	case len(args) > 1 && args[0] == "words":
 		words, last := args[1:len(args)-1], args[len(args)-1]
-		l := c.readLine(words)
-		if l.command.atDesk() {
-			return c.goToDesk(l.command)
-		}
-		c.print(c.complete(ctx, l, last))
+		c.print(c.complete(ctx, c.readLine(words), last))
 		return nil
 	case len(args) == 1:
 		for _, s := range shells {

@@ -14,11 +14,7 @@ import (
 	"rotd/ipc/secret"
 )
 
-var connectNPM = command{
-	name: "connect npm",
-	line: "connect an npm account: makes its passcard",
-	run:  runConnect,
-	help: `rot connect npm
+const connectHelp = `rot connect npm
 rot connect npm --registry http://localhost:4873
 rot connect npm --username ada --password-file pw.txt \
     --totp-secret-file totp.txt --remember password,totp --json
@@ -64,8 +60,7 @@ whether they allow this way is yours to judge. rotd asks once.
 What --remember keeps can be used by whoever runs as you on this machine.
 Without it npm's second factor is yours to pass at every rotation.
 Secrets are read from files, never from flags: flags show up in ps.
-`,
-}
+`
 
 func runConnect(ctx context.Context, c *call, args []string) error {
 	fs := c.flags()

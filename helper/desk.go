@@ -12,6 +12,8 @@ import (
 // rot has their names. Where one of them is asked for, or its help, or what
 // completes it, rot becomes "rotd rot" with the same command line.
 var (
+	connectNPM    = command{name: "connect npm", line: "connect an npm account: makes its passcard"}
+	completion    = command{name: "completion", line: "print a script that completes rot's command line in a shell"}
 	passkeyAdd    = command{name: "passkey add", line: "add a software security key, which passes npm's checks"}
 	passkeyRemove = command{name: "passkey remove", line: "forget that key"}
 	export        = command{name: "export", line: "pack a passcard into a file, for another machine"}
@@ -69,6 +71,18 @@ type Command struct {
 	Name string // as rot's overview has it
 	Help string // what --help prints; "": it is a part, and Run is to do that
 	Run  func(ctx context.Context, c *Call, args []string) error
+}
+
+// OwnDesk are those of the desk's commands that are written here, of what other
+// commands are made of, too. As rot does not call it, it does not link them.
+func OwnDesk() []Command {
+	own := func(name, help string, run func(ctx context.Context, c *call, args []string) error) Command {
+		return Command{name, help, func(ctx context.Context, c *Call, args []string) error { return run(ctx, c.c, args) }}
+	}
+	return []Command{
+		own("connect npm", connectHelp, runConnect),
+		own("completion", completionHelp, runCompletion),
+	}
 }
 
 // RunDesk is Run for the program that has the desk.

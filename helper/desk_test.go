@@ -36,7 +36,7 @@ func TestDesk(t *testing.T) {
 			}
 			return errors.New("exec format error")
 		}
-		got := runEnv(t.Context(), env, args...)
+		got := runOf(t.Context(), env, commands, args...)
 		if ran != want {
 			t.Errorf("%q runs %q, want %q", args, ran, want)
 		}
@@ -51,12 +51,12 @@ func TestDesk(t *testing.T) {
 	rotd = install(beside, 0o755)
 	for _, line := range []string{
 		"--json doctor", "doctor --json --socket /s", "help passkey add", "export work --recipient age1 --help",
-		"completion words -- import --", "completion words -- --socket /s passkey remove ", "export -h",
+		"completion words -- import --", "connect --help", "connect npm --json", "export -h",
 	} {
 		run(rotd, strings.Split(line, " ")...)
 	}
 	run("", "version").want(t, 0, "rot  "+ipc.BuildVersion+"\nrotd "+ipc.BuildVersion+"\n", "")
-	run("", "completion", "words", "--", "passkey", "").want(t, 0, "words\nadd\t"+passkeyAdd.line+"\nremove\t"+passkeyRemove.line+"\n", "")
+	d.run("completion", "words", "--", "passkey", "").want(t, 0, "words\nadd\t"+passkeyAdd.line+"\nremove\t"+passkeyRemove.line+"\n", "")
 }
 
 // TestDeskNotAtHand is a program that is nobody's to replace, as rotd itself.

@@ -171,14 +171,22 @@ func (d *fakeDaemon) run(args ...string) outcome {
 }
 
 func runEnv(ctx context.Context, e *Env, args ...string) outcome {
+	return runOf(ctx, e, withOwn(), args...)
+}
+
+// runOf is one run of a program that has these commands.
+func runOf(ctx context.Context, e *Env, all []command, args ...string) outcome {
 	var stdout, stderr bytes.Buffer
 	e.Stdout = &stdout
 	if e.Stderr == nil {
 		e.Stderr = &stderr
 	}
-	code := Run(ctx, e, args)
+	code := run(ctx, e, all, args)
 	return outcome{code, stdout.String(), stderr.String()}
 }
+
+// withOwn are all commands that this package has, at the desk or not.
+func withOwn() []command { return withDesk(OwnDesk()) }
 
 // want compares; a part of stderr is enough.
 func (o outcome) want(t *testing.T, code int, stdout, stderr string) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,11 +9,18 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rotd/helper"
+	"rotd/helper/desk"
 )
 
-// TestMain makes this test binary rot where a script or a test asks for that.
+// TestMain makes this test binary rot where a script or a test asks for that, and
+// what rot leaves to rotd.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rot": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){
+		"rot":  func() { os.Exit(run()) },
+		"rotd": func() { os.Exit(desk.Run(context.Background(), helper.Process(), os.Args[2:])) },
+	})
 }
 
 // forbidden are packages that the helper must not link, and why.

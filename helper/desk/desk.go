@@ -22,5 +22,5 @@ var parts = []helper.Command{npmrcCheck}
 // Run runs rot with the arguments after its name, these commands among the
 // others, and returns the exit status.
 func Run(ctx context.Context, env *helper.Env, args []string) int {
-	return helper.RunDesk(ctx, env, slices.Concat(commands, parts), args)
+	return helper.RunDesk(ctx, env, slices.Concat(helper.OwnDesk(), commands, parts), args)
 }
