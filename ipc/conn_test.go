@@ -1,0 +1,96 @@
+package ipc
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// dialed is a connection as rot has it, and its other end.
+func dialed(t *testing.T) (near *conn, far net.Conn) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "t") // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	ln, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if near, err = connect(t.Context(), ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if far, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	return near, far
+}
+
+// TestCloseEndsARead that waits, whoever closes.
+func TestCloseEndsARead(t *testing.T) {
+	near, _ := dialed(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := near.Read(make([]byte, 1))
+		ended <- err
+	}()
+	for busy := false; !busy; time.Sleep(time.Millisecond) {
+		near.mu.Lock()
+		busy = near.using > 0
+		near.mu.Unlock()
+	}
+	if err := near.Close(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the read ended with something to read")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the read goes on")
+	}
+	_, read := near.Read(make([]byte, 1))
+	_, written := near.Write([]byte("x"))
+	for _, err := range []error{near.Close(), read, written} {
+		if !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("once it is closed: %v", err)
+		}
+	}
+}
+
+func TestConnCarriesAll(t *testing.T) {
+	near, far := dialed(t)
+	const much = 1 << 20 // more than fits into the socket
+	go func() {
+		_, _ = near.Write(make([]byte, much))
+		_ = near.Close()
+	}()
+	if b, err := io.ReadAll(far); err != nil || len(b) != much {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+func TestConnReadsToTheEnd(t *testing.T) {
+	near, far := dialed(t)
+	if _, err := far.Write([]byte("all")); err != nil {
+		t.Fatal(err)
+	}
+	if err := far.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(near); err != nil || string(b) != "all" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if err := near.Close(); err != nil {
+		t.Error(err)
+	}
+}
