@@ -45,6 +45,8 @@ type Config struct {
 	// ReaderTime is how long a value that was replaced is kept for those who were
 	// handed it and keep their connection; 0: not at all.
 	ReaderTime time.Duration
+	// LogLimits are how much of the log is kept; zero: store.DefaultLogLimits.
+	LogLimits store.LogLimits
 
 	// Inherited are the sockets that a service manager has made. Where there are
 	// some, that at Socket must be among them.
@@ -266,6 +268,7 @@ func (d *Daemon) begin(st *store.Store) {
 		d.newWebsite = func(c npm.WebConfig) (website, error) { return npm.NewWeb(c) }
 	}
 	d.store.Store(st)
+	d.limitLog()
 	d.work.Go(d.schedule)
 	d.work.Go(d.keepLog)
 	d.work.Go(d.rest)

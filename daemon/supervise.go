@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Settings struct {
 	BrowserNoSandbox bool          // as Config.BrowserNoSandbox
 	Notify           []string      // as Config.Notify
 	ReaderTime       time.Duration // as Config.ReaderTime
+	LogLimits        store.LogLimits
 }
 
 // settings are those that hold now.
@@ -34,7 +36,7 @@ func (d *Daemon) settings() Settings {
 	if s := d.reloaded.Load(); s != nil {
 		return *s
 	}
-	return Settings{Browser: d.cfg.Browser, BrowserNoSandbox: d.cfg.BrowserNoSandbox, Notify: d.cfg.Notify, ReaderTime: d.cfg.ReaderTime}
+	return Settings{Browser: d.cfg.Browser, BrowserNoSandbox: d.cfg.BrowserNoSandbox, Notify: d.cfg.Notify, ReaderTime: d.cfg.ReaderTime, LogLimits: d.cfg.LogLimits}
 }
 
 // answerLimit is how long the API may take for its first answer.
@@ -76,9 +78,17 @@ func (d *Daemon) takeSettings(ctx context.Context) {
 			d.cfg.Log.Error("the settings stay as they were", "err", err)
 		} else {
 			d.reloaded.Store(&s)
+			d.limitLog()
 			d.cfg.Log.Info("settings read")
 		}
 		d.cfg.Supervisor.Ready()
+	}
+}
+
+// limitLog has the log kept as the settings say.
+func (d *Daemon) limitLog() {
+	if st := d.store.Load(); st != nil {
+		st.LimitLog(cmp.Or(d.settings().LogLimits, store.DefaultLogLimits))
 	}
 }
 

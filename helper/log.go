@@ -25,7 +25,8 @@ Shows what happened, the newest last; with a REF only what is about that ROT,
 or that passcard and its ROTs. Of something removed the whole id will do. Reads
 are gathered for a second: who, how often. Times are in UTC. Never a value: a
 fingerprint is the first 8 hex digits of its SHA-256. Reads and refusals are
-kept for 90 days, and of everything the newest million entries.
+kept for 90 days, and of everything the newest million entries, unless rotd was
+told otherwise (rotd run --log-days, --log-entries).
 
   -n, --lines N  how many; 50 unless told, 10000 at most
   --follow       go on with what happens from now, until Ctrl-C

@@ -55,13 +55,22 @@ type LogQuery struct {
 	Limit    int
 }
 
-// The log keeps reads and refusals for 90 days, and of everything the newest
-// million entries (about 150 MB). Each addition takes a small step of pruning.
-const (
-	logChatterAge = 90 * 24 * time.Hour
-	logMost       = 1_000_000
-	logStep       = 500
-)
+// LogLimits are how much of the log is kept.
+type LogLimits struct {
+	Age  time.Duration // of reads and refusals
+	Most int64         // entries of all kinds, the newest, 150 bytes each or so
+}
+
+// DefaultLogLimits hold where LimitLog was not called.
+var DefaultLogLimits = LogLimits{Age: 90 * 24 * time.Hour, Most: 1_000_000}
+
+// LimitLog sets how much of the log is kept. Each addition to the log from now on
+// takes a small step of pruning, so that nobody waits for it.
+func (s *Store) LimitLog(l LogLimits) { s.limits.Store(&l) }
+
+// logStep is how many entries a step of pruning looks at, and twice what was
+// added where that is more.
+const logStep = 500
 
 // AddLog appends entries, an At that is zero being now.
 func (s *Store) AddLog(ctx context.Context, entries ...LogEntry) error {
@@ -76,7 +85,7 @@ func (s *Store) AddLog(ctx context.Context, entries ...LogEntry) error {
 				return err
 			}
 		}
-		return s.pruneLog(ctx, tx)
+		return s.pruneLog(ctx, tx, max(logStep, 2*len(entries)))
 	})
 }
 
@@ -136,21 +145,25 @@ func (s *Store) logDelivery(ctx context.Context, tx *sql.Tx, id string, e LogEnt
 // pruneLog looks at the next few entries that may be too old, and takes the
 // oldest where there are too many. The ids have gaps, so that "too many" is
 // counted by them, on the side of keeping less.
-func (s *Store) pruneLog(ctx context.Context, tx *sql.Tx) error {
+func (s *Store) pruneLog(ctx context.Context, tx *sql.Tx, step int) error {
+	limits := DefaultLogLimits
+	if l := s.limits.Load(); l != nil {
+		limits = *l
+	}
 	var newest int64
 	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM log`).Scan(&newest); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx,
-		`DELETE FROM log WHERE id IN (SELECT id FROM log WHERE id <= ? ORDER BY id LIMIT ?)`, newest-logMost, logStep)
+		`DELETE FROM log WHERE id IN (SELECT id FROM log WHERE id <= ? ORDER BY id LIMIT ?)`, newest-limits.Most, step)
 	if err != nil {
 		return err
 	}
 	var last sql.NullInt64
-	horizon := micros(s.now().Add(-logChatterAge))
+	horizon := micros(s.now().Add(-limits.Age))
 	err = tx.QueryRowContext(ctx,
 		`SELECT max(id) FILTER (WHERE at < ?) FROM (SELECT id, at FROM log WHERE id > ? ORDER BY id LIMIT ?)`,
-		horizon, s.pruned, logStep).Scan(&last)
+		horizon, s.pruned, step).Scan(&last)
 	if err != nil || !last.Valid {
 		return err
 	}

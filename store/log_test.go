@@ -147,11 +147,40 @@ func TestOldReadsArePruned(t *testing.T) {
 func TestTooManyEntriesArePruned(t *testing.T) {
 	s := openNew(t)
 	fillLog(t, s, 1, logStep)
-	fillLog(t, s, logMost+10, 3)
+	fillLog(t, s, int(DefaultLogLimits.Most)+10, 3)
 	ok(t, s.AddLog(t.Context(), LogEntry{Kind: LogRotated}))
 	log := lastLog(t, s, LogQuery{Limit: 2 * logStep})
 	if len(log) != logStep-13+3+1 || log[0].ID != 14 {
 		t.Errorf("%d left, from %d", len(log), log[0].ID)
+	}
+}
+
+// TestTheLogIsLimitedAsTold: to fewer entries and a shorter time, and however
+// many come at once.
+func TestTheLogIsLimitedAsTold(t *testing.T) {
+	st := newState(t)
+	s := st.open(t)
+	ids := func() (first, last int64) {
+		log := lastLog(t, s, LogQuery{Limit: 100_000})
+		return log[0].ID, log[len(log)-1].ID
+	}
+	s.LimitLog(LogLimits{Age: 24 * time.Hour, Most: 1000})
+	batch := make([]LogEntry, 3*logStep)
+	for i := range batch {
+		batch[i] = LogEntry{Kind: LogRead, ROT: "rot_x"}
+	}
+	for range 4 {
+		ok(t, s.AddLog(t.Context(), batch...))
+	}
+	if first, last := ids(); last != 6000 || first != 5001 {
+		t.Errorf("of 6000 entries those from %d to %d are kept", first, last)
+	}
+	st.clock.advance(25 * time.Hour)
+	for range 4 {
+		ok(t, s.AddLog(t.Context(), LogEntry{Kind: LogRead, ROT: "rot_x"}))
+	}
+	if first, last := ids(); first != 6001 || last != 6004 {
+		t.Errorf("a day later those from %d to %d are kept", first, last)
 	}
 }
 

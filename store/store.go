@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rotd/ipc/secret"
@@ -39,7 +40,8 @@ type Store struct {
 	// inside SQLite, where they would poll and take the readers' connections.
 	writing chan struct{}
 	memory  memory
-	pruned  int64 // pruning the log by age has come to this id; begins anew at each start
+	limits  atomic.Pointer[LogLimits] // nil: DefaultLogLimits
+	pruned  int64                     // pruning the log by age has come to this id; begins anew at each start
 	close   func() error
 }
 

@@ -60,6 +60,10 @@ Flags:
   --reader-time T       how long an old token lives on after its replacement for
                         commands of rot exec that still run with it: 90m, 2h,
                         0 for not at all (default: 1h)
+  --log-days N          how long the log keeps who read what and who was refused
+                        (default: 90)
+  --log-entries N       how many entries of all kinds it keeps, some 150 bytes
+                        each, the newest (default: 1000000)
   --log-level LEVEL     debug, info, warn or error (default: info)
   --config FILE         settings beside the flags, which win
                         (default: $XDG_CONFIG_HOME/rotd/rotd.conf;
@@ -74,6 +78,8 @@ reads the file again when it is reloaded: systemctl --user reload rotd
   browser = /usr/bin/chromium
   browser-no-sandbox = false
   reader-time = 1h
+  log-days = 90
+  log-entries = 1000000
 `,
 }
 
@@ -103,6 +109,7 @@ func runDaemon(ctx context.Context, c *call, args []string) (err error) {
 		return usageError{err}
 	}
 	cfg.Browser, cfg.BrowserNoSandbox, cfg.Notify, cfg.ReaderTime = settings.Browser, settings.BrowserNoSandbox, settings.Notify, settings.ReaderTime
+	cfg.LogLimits = settings.LogLimits
 	logged := new(slog.LevelVar)
 	logged.Set(level)
 	cfg.Log = c.logger(logged)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,13 +18,14 @@ import (
 
 	"rotd/daemon"
 	"rotd/ipc/private"
+	"rotd/store"
 )
 
 // runFlags are the flags of rotd run, which rotd install takes too.
 type runFlags struct {
-	set                                                                                   *pflag.FlagSet
-	state, socket, group, credentials, key, browser, notify, readerTime, logLevel, config *string
-	noSandbox                                                                             *bool
+	set                                                                                                        *pflag.FlagSet
+	state, socket, group, credentials, key, browser, notify, readerTime, logDays, logEntries, logLevel, config *string
+	noSandbox                                                                                                  *bool
 }
 
 func addRunFlags(fs *pflag.FlagSet) *runFlags {
@@ -38,6 +40,8 @@ func addRunFlags(fs *pflag.FlagSet) *runFlags {
 		noSandbox:   fs.Bool("browser-no-sandbox", false, ""),
 		notify:      fs.String("notify", "", ""),
 		readerTime:  fs.String("reader-time", daemon.DefaultReaderTime.String(), ""),
+		logDays:     fs.String("log-days", fmt.Sprint(int(store.DefaultLogLimits.Age.Hours())/24), ""),
+		logEntries:  fs.String("log-entries", fmt.Sprint(store.DefaultLogLimits.Most), ""),
 		logLevel:    fs.String("log-level", "info", ""),
 		config:      fs.String("config", "", ""),
 	}
@@ -71,6 +75,17 @@ func (f *runFlags) settings() (s daemon.Settings, level slog.Level, err error) {
 	if s.ReaderTime, err = time.ParseDuration(text); err != nil || s.ReaderTime < 0 || s.ReaderTime > maxReaderTime {
 		return s, level, fmt.Errorf("%s is a time up to 24h, as 90m or 2h, or 0, not %q", what, text)
 	}
+	what, text, _ = value("log-days", *f.logDays)
+	days, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || days < 1 || days > maxLogDays {
+		return s, level, fmt.Errorf("%s is a number of days from 1 to %d, not %q", what, maxLogDays, text)
+	}
+	what, text, _ = value("log-entries", *f.logEntries)
+	entries, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || entries < minLogEntries || entries > maxLogEntries {
+		return s, level, fmt.Errorf("%s is a number from %d to %d, not %q", what, minLogEntries, maxLogEntries, text)
+	}
+	s.LogLimits = store.LogLimits{Age: time.Duration(days) * 24 * time.Hour, Most: entries}
 	_, s.Browser, _ = value("browser", *f.browser)
 	switch what, text, _ := value("browser-no-sandbox", fmt.Sprint(*f.noSandbox)); text {
 	case "true":
@@ -83,7 +98,14 @@ func (f *runFlags) settings() (s daemon.Settings, level slog.Level, err error) {
 }
 
 // configurable are the settings that the configuration file may name.
-var configurable = []string{"log-level", "notify", "browser", "browser-no-sandbox", "reader-time"}
+var configurable = []string{"log-level", "notify", "browser", "browser-no-sandbox", "reader-time", "log-days", "log-entries"}
+
+// What a log can be limited to. A hundred million entries are 15 GB.
+const (
+	maxLogDays    = 3650
+	minLogEntries = 1000
+	maxLogEntries = 100_000_000
+)
 
 // maxReaderTime is longer than a command should run with one token.
 const maxReaderTime = 24 * time.Hour

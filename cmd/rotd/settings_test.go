@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rotd/daemon"
+	"rotd/store"
 )
 
 func settingsOf(t *testing.T, config string, args ...string) (daemon.Settings, slog.Level, error) {
@@ -29,14 +30,15 @@ func settingsOf(t *testing.T, config string, args ...string) (daemon.Settings, s
 }
 
 func TestSettings(t *testing.T) {
-	const config = "# of all rotds\nlog-level = debug # for now\n\nnotify=/bin/true  --loud\nbrowser = /opt/a b/chromium\nbrowser-no-sandbox = true\nreader-time = 90m\n"
+	const config = "# of all rotds\nlog-level = debug # for now\n\nnotify=/bin/true  --loud\nbrowser = /opt/a b/chromium\nbrowser-no-sandbox = true\nreader-time = 90m\nlog-days = 7\nlog-entries = 5000\n"
 	s, level, err := settingsOf(t, config)
-	want := daemon.Settings{Browser: "/opt/a b/chromium", BrowserNoSandbox: true, Notify: []string{"/bin/true", "--loud"}, ReaderTime: 90 * time.Minute}
+	want := daemon.Settings{Browser: "/opt/a b/chromium", BrowserNoSandbox: true, Notify: []string{"/bin/true", "--loud"}, ReaderTime: 90 * time.Minute,
+		LogLimits: store.LogLimits{Age: 7 * 24 * time.Hour, Most: 5000}}
 	if err != nil || level != slog.LevelDebug || !reflect.DeepEqual(s, want) {
 		t.Errorf("got %+v, %v, %v", s, level, err)
 	}
-	s, level, err = settingsOf(t, config, "--log-level", "warn", "--notify", "/bin/false", "--browser", "/x", "--browser-no-sandbox=false", "--reader-time", "0")
-	want = daemon.Settings{Browser: "/x", Notify: []string{"/bin/false"}}
+	s, level, err = settingsOf(t, config, "--log-level", "warn", "--notify", "/bin/false", "--browser", "/x", "--browser-no-sandbox=false", "--reader-time", "0", "--log-days", "90", "--log-entries", "1000000")
+	want = daemon.Settings{Browser: "/x", Notify: []string{"/bin/false"}, LogLimits: store.DefaultLogLimits}
 	if err != nil || level != slog.LevelWarn || !reflect.DeepEqual(s, want) {
 		t.Errorf("flags do not win: %+v, %v, %v", s, level, err)
 	}
@@ -44,7 +46,7 @@ func TestSettings(t *testing.T) {
 		t.Errorf("of a line with comments: %+v, %v", s, err)
 	}
 	s, level, err = settingsOf(t, "")
-	if err != nil || level != slog.LevelInfo || !reflect.DeepEqual(s, daemon.Settings{Notify: []string{}, ReaderTime: time.Hour}) {
+	if err != nil || level != slog.LevelInfo || !reflect.DeepEqual(s, daemon.Settings{Notify: []string{}, ReaderTime: time.Hour, LogLimits: store.DefaultLogLimits}) {
 		t.Errorf("nothing said: %+v, %v, %v", s, level, err)
 	}
 }
@@ -60,6 +62,8 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		"reader-time = 25h":              "reader-time is a time up to 24h",
 		"reader-time = -1h":              "reader-time is a time",
 		"reader-time = soon":             "reader-time is a time",
+		"log-days = 0":                   "log-days is a number of days from 1",
+		"log-entries = 10":               "log-entries is a number from 1000",
 		"browser-no-sandbox = yes":       "browser-no-sandbox is true or false",
 	} {
 		if _, _, err := settingsOf(t, config); err == nil || !strings.Contains(err.Error(), want) {
@@ -94,7 +98,7 @@ func TestAServiceHasTheSettings(t *testing.T) {
 	c := &call{command: runCommand}
 	fs := c.flags()
 	f := addRunFlags(fs)
-	given := []string{"--key", "credential:x", "--notify", "/bin/true -x", "--browser", "/b", "--browser-no-sandbox", "--log-level", "warn", "--reader-time", "2h"}
+	given := []string{"--key", "credential:x", "--notify", "/bin/true -x", "--browser", "/b", "--browser-no-sandbox", "--log-level", "warn", "--reader-time", "2h", "--log-days", "30", "--log-entries", "2000"}
 	if err := c.parse(fs, given, 0); err != nil {
 		t.Fatal(err)
 	}

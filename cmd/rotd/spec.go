@@ -58,7 +58,7 @@ func (f *runFlags) spec(system bool) (s service.Spec, err error) {
 	if *f.noSandbox {
 		s.Flags = append(s.Flags, "--browser-no-sandbox")
 	}
-	for _, flag := range []struct{ name, value string }{{"log-level", *f.logLevel}, {"reader-time", *f.readerTime}} {
+	for _, flag := range []struct{ name, value string }{{"log-level", *f.logLevel}, {"reader-time", *f.readerTime}, {"log-days", *f.logDays}, {"log-entries", *f.logEntries}} {
 		if f.set.Changed(flag.name) {
 			s.Flags = append(s.Flags, "--"+flag.name, flag.value)
 		}
