@@ -168,6 +168,7 @@ func TestACommandKeepsItsTokenThoughRotIsKilled(t *testing.T) {
 // TestACommandKeepsItsTokenThoughRotdIsKilled, and does not where it went while
 // there was no rotd: that is noticed after a moment.
 func TestACommandKeepsItsTokenThoughRotdIsKilled(t *testing.T) {
+	t.Parallel() // it waits for the most part
 	g, passcard := newGround(t)
 	stays, goes, never := g.newROT(passcard, "stays"), g.newROT(passcard, "goes"), g.newROT(passcard, "never")
 	staying, going := g.exec(stays), g.exec(goes)
@@ -192,6 +193,7 @@ func TestACommandKeepsItsTokenThoughRotdIsKilled(t *testing.T) {
 
 // TestACommandKeepsItsTokenThoughRotdIsKilledAtAStep of a rotation.
 func TestACommandKeepsItsTokenThoughRotdIsKilledAtAStep(t *testing.T) {
+	t.Parallel() // it waits for the most part
 	g, passcard := newGround(t)
 	running := map[string]*execution{}
 	for _, step := range []string{"planned", "created", "verified", "current"} {
@@ -223,6 +225,7 @@ func TestACommandKeepsItsTokenThoughRotdIsKilledAtAStep(t *testing.T) {
 }
 
 func TestACommandKeepsItsTokenForATime(t *testing.T) {
+	t.Parallel() // it waits for the most part
 	g := bareGround(t)
 	g.flags = []string{"--reader-time", "6s"}
 	g.startRegistry("127.0.0.1:0")
