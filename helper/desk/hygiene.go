@@ -77,7 +77,7 @@ func (x *examination) npmrc(file, registry, keeper string) {
 	case keeper != "":
 		x.found("npmrc", true, at+" is kept current with "+keeper, "")
 	default:
-		x.found("npmrc", true, at+" is a token that nothing keeps current", "rot adopt puts a ROT in its place; one that is there already: rot npmrc REF --link")
+		x.found("npmrc", true, at+" is a token that nothing keeps current", "rot adopt; or rot npmrc REF --link")
 	}
 }
 
