@@ -9,8 +9,8 @@ var suites = []suite{
 	{"./cmd", "GetBesieged", "200x"},
 	{"./cmd", "AtRest|Gets", "3x"},
 	{"./cmd", "Start|TenThousand", "11x"},
-	{"./daemon", "Get|Tick", "1s"},
-	{"./store", "FirstPageOfLog", "1s"},
+	{"./cmd", "YearsLog", "21x"},
+	{"./daemon", "GetHandler|ReadLog|Tick", "1s"},
 }
 
 // line is one of the table.
@@ -66,7 +66,8 @@ var lines = []line{
 	{"  beside a bare handler of net/http's", getsOf, "10-ROTs-gets/s", "bare-gets/s", "/s", goal{}},
 	{"  of 10 000 ROTs beside 10", getsOf, "10000-ROTs-gets/s", "10-ROTs-gets/s", "/s", least(0.9)},
 	{"  with access tokens beside the owner's", getsOf, "access-token-gets/s", "10-ROTs-gets/s", "/s", least(0.8)},
-	{"allocations a get, the client's too", "daemon Get/owner", "allocs/op", "", "", goal{}},
+	{"  of it the readings' place in the log", "daemon ReadLog", "log-ratio", "", "", most(0.1)},
+	{"  allocations behind net/http", "daemon GetHandler/owner", "allocs/op", "", "", goal{}},
 	{"at rest, 100 ROTs: memory", restOf, "RSS-MB", "", "MB", most(20)},
 	{"  wake-ups a second", restOf, "wake-ups/s", "", "", most(0)},
 	{"  Chromiums and other children", restOf, "children", "", "", most(0)},
@@ -75,7 +76,7 @@ var lines = []line{
 	{"  rot status", "cmd TenThousand/status", "p50-ms", "", "ms", most(300)},
 	{"  one look of the timer", "daemon Tick/one-due", "tick-ms", "", "ms", most(10)},
 	{"  the database", "cmd TenThousand/ls", "database-MB", "", "MB", most(40)},
-	{"3 million readings: rot log's first page", "store FirstPageOfLog/all", "ns/op", "", "ms", most(50)},
+	{"3 million readings: rot log's first page", "cmd YearsLog/first-page", "p50-ms", "", "ms", most(50)},
 
 	head("rotd, rotating; npm is a sandbox without delay"),
 	{"by the registry, with TOTP", rotationOf, "rot-ms", "", "ms", most(150)},
