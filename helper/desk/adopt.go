@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"rotd/helper"
@@ -179,7 +178,7 @@ func (a *adoption) show() {
 func (t *adoptee) is(now time.Time) string {
 	var s string
 	switch {
-	case t.Username == "" && t.why != "" && !t.Accepted && t.ROT == "" && strings.HasPrefix(t.why, "rotd "):
+	case t.unknown:
 		return "at " + t.registry
 	case t.ROT != "":
 		s = "a value of " + t.ROT

@@ -37,6 +37,7 @@ type adoptee struct {
 	lines    []*standing
 	rot      string // that is to take its place; "": none, and why says so
 	why      string
+	unknown  bool // rotd could not tell what it is
 	revoked  bool
 }
 
@@ -55,6 +56,9 @@ type search struct {
 const (
 	// maxEntries is how many files and directories are looked at.
 	maxEntries = 500_000
+	// maxTokens is how many the registry is asked about: a file from elsewhere may
+	// have any number of lines.
+	maxTokens = 100
 	// maxNpmrc is far beyond any .npmrc, in bytes.
 	maxNpmrc = 1 << 20
 )
@@ -146,13 +150,16 @@ func (s *search) adoptee(registry string, value secret.Text) *adoptee {
 
 // identify asks rotd what each token is, and which ROT is to take its place.
 func (s *search) identify(ctx context.Context, rots []ipc.ROT, wanted string) error {
+	if len(s.found) > maxTokens {
+		return helper.Local("name folders with fewer of them", "there are %d different tokens here, and rot asks about %d at most", len(s.found), maxTokens)
+	}
 	for _, a := range s.found {
 		err := s.Client().Post(ctx, ipc.PathStrays, ipc.FindStray{Registry: a.registry, Value: secret.Wire{Text: a.value}}, &a.Stray)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			a.why = "rotd cannot tell what it is: " + helper.AsError(err).Message
+			a.unknown, a.why = true, "rotd cannot tell what it is: "+helper.AsError(err).Message
 			s.failed = true
 			continue
 		}

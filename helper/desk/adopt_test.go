@@ -228,6 +228,17 @@ func TestAdoptOutOfTheFolder(t *testing.T) {
 	if got := s.adopt("in", "--yes"); got.code != 0 || got.stdout != "" {
 		t.Errorf("%+v", got)
 	}
+	for i := range maxTokens + 1 {
+		if err := os.MkdirAll(s.path(fmt.Sprint("many/", i)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(s.path(fmt.Sprint("many/", i, "/.npmrc")), []byte(line(fmt.Sprint("npm_", i, "EXAMPLE"))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.adopt("many"); got.code == 0 || !strings.Contains(got.stderr, "101 different tokens") || s.asked(ipc.PathStrayRevoke) {
+		t.Errorf("%+v", got)
+	}
 	if got := s.adopt("nowhere"); got.code == 0 {
 		t.Errorf("a folder that is not there: %+v", got)
 	}

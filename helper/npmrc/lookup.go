@@ -44,10 +44,17 @@ type Token struct {
 
 // Tokens are the lines of src by which npm sends a token, in their order.
 func Tokens(src []byte) []Token {
-	var all []Token
 	settings := parse(string(src))
+	last := map[string]int{} // as find finds it, of all keys at once
 	for i, s := range settings {
-		if strings.HasPrefix(s.key, "//") && strings.HasSuffix(s.key, tokenSetting) && s.value != "" && find(settings, s.key) == i {
+		if at, ok := last[s.key]; !s.section && (!ok || !settings[at].list) {
+			last[s.key] = i
+		}
+	}
+	var all []Token
+	for i, s := range settings {
+		at, ok := last[s.key]
+		if ok && at == i && strings.HasPrefix(s.key, "//") && strings.HasSuffix(s.key, tokenSetting) && s.value != "" {
 			all = append(all, Token{s.key, s.line, secret.New(s.value)})
 		}
 	}
