@@ -49,8 +49,9 @@ func BenchmarkGet(b *testing.B) {
 				b.Fatal(err)
 			}
 			srv := r.d.server()
-			srv.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
-				return context.WithValue(ctx, peerKey{}, socket.Peer{UID: c.uid, GID: nobodies})
+			enter := srv.ConnContext
+			srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+				return context.WithValue(enter(ctx, conn), peerKey{}, socket.Peer{UID: c.uid, GID: nobodies})
 			}
 			go srv.Serve(ln)
 			defer srv.Close()

@@ -14,6 +14,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -37,18 +38,19 @@ func bench(readme string) error {
 		fmt.Fprintf(os.Stderr, "bench: this machine is busy (%s): the figures will be of that, too\n", m.loadText())
 	}
 	all := measured{}
+	var failed error
 	for _, s := range suites {
 		out, err := s.run()
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.pkg, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", s.pkg, err))
 		}
 		all.read(out)
 	}
 	text := m.text() + "\n" + table(lines, all)
 	fmt.Print(text)
 	switch {
-	case readme == "":
-		return nil
+	case failed != nil || readme == "":
+		return failed
 	case m.busy():
 		return fmt.Errorf("%s stays as it is, as the machine was busy: %s", readme, m.loadText())
 	}
