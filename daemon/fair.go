@@ -57,12 +57,22 @@ func newFairListener(ln *socket.Listener) *fairListener {
 	return l
 }
 
-// gather has connections stand in line until the Listener is closed.
+// gather has connections stand in line until the Listener is closed. Closing one
+// takes the longer the more it was sent, and is left to another goroutine.
 func (l *fairListener) gather() {
+	gone := make(chan socket.Caller, connsPerParty)
+	defer close(gone)
+	go func() {
+		for c := range gone {
+			c.Close()
+		}
+	}()
 	for {
 		c, err := l.Next()
 		if err == nil {
-			l.enter(c)
+			if old, full := l.enter(c); full {
+				gone <- old
+			}
 			continue
 		}
 		l.mu.Lock()
@@ -85,8 +95,8 @@ func (l *fairListener) gather() {
 	l.lines = nil
 }
 
-// enter has a connection stand in line.
-func (l *fairListener) enter(c socket.Caller) {
+// enter has a connection stand in line. Where that is full, old has to go.
+func (l *fairListener) enter(c socket.Caller) (old socket.Caller, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	who := partyOf(c.Peer)
@@ -99,13 +109,14 @@ func (l *fairListener) enter(c socket.Caller) {
 	case 0:
 		l.lines = append(l.lines, of)
 	case connsPerParty:
-		of.waiting[0].Close()
+		old, full = of.waiting[0], true
 		of.waiting = of.waiting[1:]
 		of.n--
 	}
 	of.n++
 	of.waiting = append(of.waiting, c)
 	l.come.Signal()
+	return old, full
 }
 
 // leave is called for a connection that has ended.

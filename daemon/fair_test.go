@@ -44,7 +44,9 @@ func (q *queue) come(uid uint32, pid int32, says string) net.Conn {
 		q.t.Fatal(err)
 	}
 	c.Peer.UID, c.Peer.PID = uid, pid
-	q.enter(c)
+	if old, full := q.enter(c); full {
+		old.Close()
+	}
 	return conn
 }
 
