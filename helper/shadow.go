@@ -2,7 +2,6 @@ package helper
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -169,25 +168,6 @@ func (c *call) projectNpmrc(dir string) string {
 		return ""
 	}
 	return project
-}
-
-// projectConfig finds the .npmrc that npm reads as the project's: beside the
-// nearest package.json or node_modules.
-func projectConfig(dir string) (string, bool) {
-	for d := dir; d != ""; d = filepath.Dir(d) {
-		for _, mark := range []string{"package.json", "node_modules"} {
-			if _, err := os.Stat(filepath.Join(d, mark)); err == nil {
-				return filepath.Join(d, ".npmrc"), true
-			}
-		}
-		if d == filepath.Dir(d) {
-			break
-		}
-	}
-	if dir == "" {
-		return "", false
-	}
-	return filepath.Join(dir, ".npmrc"), true
 }
 
 func sameFile(a, b string) bool {
