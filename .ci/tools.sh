@@ -36,7 +36,10 @@ install_client() {
   echo "installing: ${dir##*/} (in .tools/clients)" >&2
   mkdir -p "$dir.$$"
   echo '{"private":true,"overrides":{"node-fetch":"2.7.0"}}' >"$dir.$$/package.json"
-  npm install --prefix "$dir.$$" --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error "$2" >/dev/null </dev/null
+  npm install --prefix "$dir.$$" --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error "$2" >/dev/null </dev/null || {
+    rm -rf "$dir.$$"
+    return 1
+  }
   mv -T "$dir.$$" "$dir" 2>/dev/null || rm -rf "$dir.$$" # somebody else was quicker
 }
 
