@@ -9,7 +9,9 @@
 //     else on the disk. A secret that is forgotten is gone from the WAL too.
 //   - Open never replaces a master key that sealed something, and refuses a
 //     wrong key, a missing key or a newer database before it touches a byte.
-//   - Reading writes nothing.
+//   - Reading writes nothing. What readers of values have looked up is kept in
+//     memory, a value sealed as it is on the disk, until the next change: nobody
+//     reads an older value after somebody has read a newer one.
 //
 // A Store is safe for concurrent use: writers take turns, readers do not wait.
 // One process at a time may have it open; keeping a second one out is the
