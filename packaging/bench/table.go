@@ -44,9 +44,6 @@ func table(lines []line, all measured) string {
 // measure is the line's figure, or its ratio to another with that one behind it.
 func (l line) measure(all measured) (value float64, text string, ok bool) {
 	value, ok = all[l.bench][l.value]
-	if l.value == "ns/op" {
-		value /= 1e6 // in ms
-	}
 	if !ok || l.by == "" {
 		return value, figure(value, l.unit), ok
 	}
