@@ -54,7 +54,7 @@ type adoption struct {
 }
 
 func runAdopt(ctx context.Context, c *helper.Call, args []string) error {
-	a := &adoption{search: search{Call: c, keeps: map[string]string{}}}
+	a := &adoption{search: search{Call: c, seen: map[string]bool{}, keeps: map[string]string{}}}
 	fs := c.Flags()
 	fs.BoolVar(&a.yes, "yes", false, "")
 	fs.BoolVar(&a.revoke, "revoke", false, "")

@@ -21,6 +21,7 @@ type standing struct {
 	file    string
 	line    int
 	key     string
+	value   secret.Text
 	own     bool // it is in the user's own file; else in a project's
 	outcome string
 	done    bool // the ROT's value is what is taken there now
@@ -46,9 +47,10 @@ type search struct {
 	*helper.Call
 	registries []string // that an account is connected to
 	found      []*adoptee
-	left       []string // what is left alone, and why
-	files      int      // directory entries seen
-	failed     bool     // something could not be done
+	left       []string        // what is left alone, and why
+	files      int             // directory entries seen
+	seen       map[string]bool // the .npmrc files
+	failed     bool            // something could not be done
 	// keeps has the registries whose token in the user's own file stays, and why.
 	keeps map[string]string
 }
@@ -65,10 +67,14 @@ const (
 
 var errTooMany = errors.New("too many files")
 
-// walk looks at every .npmrc below a directory. It follows no symbolic links and
-// leaves out what was installed, and what is git's.
+// walk looks at every .npmrc below a directory, once. It follows no symbolic links
+// below it, and leaves out what was installed, and what is git's.
 func (s *search) walk(ctx context.Context, dir, own string) error {
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return helper.Local("name a folder that is there", "look for tokens: %v", err)
+	}
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if s.files++; s.files > maxEntries {
 			return errTooMany
 		}
@@ -81,7 +87,8 @@ func (s *search) walk(ctx context.Context, dir, own string) error {
 			s.left = append(s.left, path+": it cannot be read")
 		case e.IsDir() && (e.Name() == "node_modules" || e.Name() == ".git"):
 			return fs.SkipDir
-		case e.Name() == ".npmrc" && e.Type().IsRegular() && !sameFile(path, own):
+		case e.Name() == ".npmrc" && e.Type().IsRegular() && !s.seen[path] && !sameFile(path, own):
+			s.seen[path] = true
 			s.read(path, false)
 		}
 		return nil
@@ -122,7 +129,7 @@ func (s *search) read(path string, own bool) {
 			s.left = append(s.left, at+": no account is connected at "+strings.TrimSuffix(t.Key, ":_authToken"))
 		default:
 			a := s.adoptee(registry, t.Value)
-			a.lines = append(a.lines, &standing{file: path, line: t.Line, key: t.Key, own: own})
+			a.lines = append(a.lines, &standing{file: path, line: t.Line, key: t.Key, value: t.Value, own: own})
 		}
 	}
 }

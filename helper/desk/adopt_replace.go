@@ -2,7 +2,10 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 
 	"rotd/helper"
@@ -115,12 +118,15 @@ func (a *adoption) replaceOwn(ctx context.Context, registry, rot string, own *st
 		}
 		return false, err
 	}
-	if err := a.Link(ctx, ref(rot), file); err != nil {
-		return fail(err)
-	}
 	key, err := npmrc.Key(registry)
+	if err == nil {
+		err = unchanged(file, key, own)
+	}
+	if err == nil {
+		err = a.Link(ctx, ref(rot), file)
+	}
 	if err == nil && own != nil && own.key != key { // the same without the last slash
-		_, err = npmrc.RemoveAll(file, own.key)
+		_, err = npmrc.RemoveAll(file, own.key, own.value)
 	}
 	if err == nil {
 		err = a.taken(ctx, "/", registry, tok)
@@ -132,6 +138,23 @@ func (a *adoption) replaceOwn(ctx context.Context, registry, rot string, own *st
 		own.done = true
 	}
 	return true, nil
+}
+
+// unchanged fails where a file has another token by now than the one that was
+// found, which is nil where there was none.
+func unchanged(file, key string, found *standing) error {
+	var was secret.Text
+	if found != nil {
+		key, was = found.key, found.value
+	}
+	src, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, is, _ := npmrc.Value(src, key); !is.Equal(was) {
+		return helper.Local("run rot adopt again", "%v", npmrc.ErrAnother)
+	}
+	return nil
 }
 
 // takeOut takes a line out of a project's file, behind which the user's own has
@@ -147,7 +170,7 @@ func (a *adoption) takeOut(ctx context.Context, l *standing, registry, rot strin
 	}
 	tok, err := a.works(ctx, registry, rot)
 	if err == nil {
-		_, err = npmrc.RemoveAll(l.file, l.key)
+		_, err = npmrc.RemoveAll(l.file, l.key, l.value)
 	}
 	if err == nil {
 		a.Done(short(a.Call, l.file) + ": taken out")

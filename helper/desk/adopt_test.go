@@ -247,18 +247,17 @@ func TestAdoptOutOfTheFolder(t *testing.T) {
 	}
 }
 
-// TestAdoptAsks answers by the terminal. What a file still holds is not revoked.
-func TestAdoptAsks(t *testing.T) {
-	s := newEstate(t, homeful())
+// adoptAsked runs it with somebody at the terminal.
+func (s *estate) adoptAsked(answer func(question string) string) outcome {
+	s.t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	here, there := os.NewFile(uintptr(pair[0]), "here"), os.NewFile(uintptr(pair[1]), "there")
 	defer here.Close()
 	s.e.StdinTTY, s.e.StderrTTY = true, true
 	s.e.OpenTTY = func() (*os.File, error) { return there, nil }
-	var asked []string
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
@@ -268,17 +267,59 @@ func TestAdoptAsks(t *testing.T) {
 			if err != nil {
 				return
 			}
-			asked = append(asked, strings.TrimSpace(question))
-			answer := "y"
-			if strings.Contains(question, "q/.npmrc") {
-				answer = "n"
-			}
-			fmt.Fprintln(here, answer)
+			fmt.Fprintln(here, answer(strings.TrimSpace(question)))
 		}
 	}()
 	got := s.adopt()
 	there.Close()
 	<-answered
+	return got
+}
+
+// TestAdoptSeesAChange: what was written while somebody was asked stays.
+func TestAdoptSeesAChange(t *testing.T) {
+	for _, file := range []string{".npmrc", "p/.npmrc"} {
+		s := newEstate(t, homeful())
+		got := s.adoptAsked(func(question string) string {
+			if strings.Contains(question, "~/"+file) {
+				place(t, s.e, map[string]string{file: line("npm_writesEXAMPLE")})
+			}
+			return "y"
+		})
+		if got.code != ipc.ExitFailed || !strings.Contains(got.stderr, "there is another token by now") {
+			t.Errorf("%+v", got)
+		}
+		isFile(t, s.path(file), line("npm_writesEXAMPLE"))
+		if s.accepted["npm_writesEXAMPLE"] == "" || file == ".npmrc" && len(s.accepted) != 4 {
+			t.Errorf("the registry accepts %v", s.accepted)
+		}
+	}
+}
+
+// TestAdoptLooksOnce at a file, also where a folder is named by a link, or twice.
+func TestAdoptLooksOnce(t *testing.T) {
+	s := newEstate(t, homeful())
+	if err := os.Symlink("p", s.path("link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"p"}, {"link"}, {".", "link", "p"}} {
+		if got := s.adopt(append(args, "--dry-run")...); strings.Count(got.stdout, "p/.npmrc is taken out") != 1 {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
+// TestAdoptAsks answers by the terminal. What a file still holds is not revoked.
+func TestAdoptAsks(t *testing.T) {
+	s := newEstate(t, homeful())
+	var asked []string
+	got := s.adoptAsked(func(question string) string {
+		asked = append(asked, question)
+		if strings.Contains(question, "q/.npmrc") {
+			return "n"
+		}
+		return "y"
+	})
 	want := []string{
 		"Have " + testROT + " take the place of the token in line 2 of ~/.npmrc, and keep it current? [y/N]",
 		"Take line 2 out of ~/p/.npmrc? [y/N]",

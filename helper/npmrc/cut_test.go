@@ -66,19 +66,22 @@ func TestRemove(t *testing.T) {
 func TestRemoveAll(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ".npmrc")
 	for src, want := range map[string]string{
-		key + "=old\na=1\n" + key + "=new\n":     "a=1\n",
-		"a=1\n":                                  "a=1\n",
-		"a=1\n" + key + "=x\n[s]\n" + key + "=y": "a=1\n[s]\n" + key + "=y",
+		key + "=old\na=1\n" + key + "=new\n": "a=1\n",
+		"a=1\n":                              "a=1\n",
+		"a=1\n" + key + "=new\n[s]\n" + key + "=y": "a=1\n[s]\n" + key + "=y",
 	} {
 		write(t, path, src, 0o600)
-		if rep, err := RemoveAll(path, key); err != nil || rep.Changed != (src != want) {
+		if rep, err := RemoveAll(path, key, secret.New("new")); err != nil || rep.Changed != (src != want) {
 			t.Errorf("%+v, %v", rep, err)
 		}
 		check(t, path, want, 0o600)
 	}
 	const kept = key + "=${T}\n" + key + "=x\n"
 	write(t, path, kept, 0o600)
-	if _, err := RemoveAll(path, key); !isA[*PlaceholderError](err) {
+	if _, err := RemoveAll(path, key, secret.New("x")); !isA[*PlaceholderError](err) {
+		t.Error(err)
+	}
+	if _, err := RemoveAll(path, key, secret.New("y")); !errors.Is(err, ErrAnother) {
 		t.Error(err)
 	}
 	check(t, path, kept, 0o600)

@@ -50,12 +50,18 @@ func Remove(path, registry string, scopes ...string) (Report, error) {
 	return change(path, func(src []byte) ([]byte, Report, error) { return cutAll(src, registry, scopes) })
 }
 
+// ErrAnother says that a setting has another value than the one that was meant.
+var ErrAnother = errors.New("there is another token by now")
+
 // RemoveAll takes every line of a key out of the file at path, also those that
-// a later one hides, in one step. An error, for a placeholder or a list, leaves
-// all of them.
-func RemoveAll(path, key string) (Report, error) {
+// a later one hides, in one step, if npm reads the value was there. An error,
+// ErrAnother or one for a placeholder or a list, leaves all of them.
+func RemoveAll(path, key string, was secret.Text) (Report, error) {
 	return change(path, func(src []byte) ([]byte, Report, error) {
 		rep := Report{Key: key}
+		if _, is, ok := Value(src, key); ok && !is.Equal(was) {
+			return src, rep, ErrAnother
+		}
 		for {
 			out, once, err := cut(src, key, func(string) bool { return true })
 			if err != nil || !once.Changed {
