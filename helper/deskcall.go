@@ -160,9 +160,6 @@ func (c *Call) Note(line string) { c.c.note(line) }
 // Done says what went well.
 func (c *Call) Done(line string) { c.c.done(line) }
 
-// Next says what to do then.
-func (c *Call) Next(line string) { c.c.next(line) }
-
 // Warn says what may be wrong.
 func (c *Call) Warn(line string) { c.c.warn(line) }
 
