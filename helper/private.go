@@ -101,12 +101,13 @@ func ownDir(dir string, uid int) bool {
 
 // sweep removes what a rot that was killed has left.
 func sweep(base string) {
-	left, _ := filepath.Glob(filepath.Join(base, runPrefix+"*"))
-	for _, dir := range left {
-		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), runPrefix), "-")
+	all, _ := os.ReadDir(base)
+	for _, e := range all {
+		rest, ours := strings.CutPrefix(e.Name(), runPrefix)
+		number, _, _ := strings.Cut(rest, "-")
 		pid, err := strconv.Atoi(number)
-		if err == nil && pid > 0 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
-			_ = os.RemoveAll(dir)
+		if ours && err == nil && pid > 0 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			_ = os.RemoveAll(filepath.Join(base, e.Name()))
 		}
 	}
 }

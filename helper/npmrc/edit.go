@@ -37,7 +37,7 @@ var ErrNotText = errors.New("it is not a text file")
 type PlaceholderError struct {
 	Key         string
 	Line        int
-	Placeholder string // as it stands there: "${NPM_TOKEN}"
+	Placeholder string // "${NPM_TOKEN}", without what may stand beside it
 }
 
 func (e *PlaceholderError) Error() string {
@@ -140,9 +140,23 @@ func (s setting) untouchable(text, key string, override bool) error {
 	case s.list:
 		return &ListError{Key: key, Line: s.line}
 	case strings.Contains(spelled, "${") && !override:
-		return &PlaceholderError{Key: key, Line: s.line, Placeholder: spelled}
+		return &PlaceholderError{Key: key, Line: s.line, Placeholder: Placeholder(spelled)}
 	}
 	return nil
+}
+
+// Placeholder is the first variable that a value names, "${NPM_TOKEN}", and ""
+// where there is none. What stands beside it may be a secret.
+func Placeholder(value string) string {
+	_, rest, ok := strings.Cut(value, "${")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "}")
+	if name == rest { // it has no end, and may be anything
+		name = "…"
+	}
+	return "${" + name + "}"
 }
 
 // find returns the index of the setting of a key that npm reads, or -1. That is

@@ -86,7 +86,9 @@ func TestEditRefuses(t *testing.T) {
 	}{
 		"placeholder":         {"a=1\n" + key + "=${NPM_TOKEN}\n", registry, value, isPlaceholder(2, "${NPM_TOKEN}")},
 		"optional":            {key + "=${NPM_TOKEN?} ; from CI\n", registry, value, isPlaceholder(1, "${NPM_TOKEN?}")},
-		"quoted placeholder":  {key + "=\"${NPM_TOKEN}\"\n", registry, value, isPlaceholder(1, "\"${NPM_TOKEN}\"")},
+		"quoted placeholder":  {key + "=\"${NPM_TOKEN}\"\n", registry, value, isPlaceholder(1, "${NPM_TOKEN}")},
+		"beside a secret":     {key + "=npm_EXAMPLE${A}npm_EXAMPLE\n", registry, value, isPlaceholder(1, "${A}")},
+		"without its end":     {key + "=${npm_EXAMPLE\n", registry, value, isPlaceholder(1, "${…}")},
 		"list":                {key + "[]=a\n", registry, value, isA[*ListError]},
 		"plain, then list":    {key + "=a\n" + key + "[]=b\n", registry, value, isA[*ListError]},
 		"list, then plain":    {key + "[]=a\n" + key + "=b\n", registry, value, isA[*ListError]},

@@ -18,10 +18,7 @@ func Lookup(src []byte, registry string) (line int, placeholder string, ok bool)
 	if at < 0 {
 		return 0, "", false
 	}
-	if strings.HasPrefix(settings[at].value, "${") {
-		placeholder = settings[at].value
-	}
-	return settings[at].line, placeholder, true
+	return settings[at].line, Placeholder(settings[at].value), true
 }
 
 // Value is what a key is set to, above every [section], and where: the text as

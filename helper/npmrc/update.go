@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 	"rotd/ipc/secret"
 )
 
-// ErrBusy says that somebody else kept changing the file, or its lock.
+// ErrBusy says that somebody else kept changing the file.
 var ErrBusy = errors.New("something else keeps changing it")
 
 const tempPrefix = ".npmrc-rot-"
@@ -24,8 +25,10 @@ const tempPrefix = ".npmrc-rot-"
 // maxSize is far beyond any .npmrc.
 const maxSize = 1 << 20
 
-// lockTime is how long Update waits for another Update.
-const lockTime = 10 * time.Second
+// lockTime is how long Update waits for another Update, which takes no time. Who
+// keeps the lock for longer hangs, or wants to be in the way, as whoever may list
+// the directory can: then Update goes on, and noticing a change has to do.
+var lockTime = 5 * time.Second
 
 // Update edits the file at path, which need not exist; its directory must. A
 // symbolic link is followed and stays one. A reader sees the old file or the
@@ -86,12 +89,14 @@ func change(path string, edit editor) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	unlock, err := lock(filepath.Dir(real))
+	unlock, locked, err := lock(filepath.Dir(real))
 	if err != nil {
 		return Report{}, err
 	}
 	defer unlock()
-	sweep(filepath.Dir(real))
+	if locked {
+		sweep(filepath.Dir(real))
+	}
 	for range 10 {
 		rep, again, err := updateOnce(real, edit)
 		if err != nil {
@@ -231,31 +236,30 @@ func Resolve(path string) (string, error) {
 	return "", fmt.Errorf("%s: too many symbolic links", path)
 }
 
-// lock locks the directory, so that no lock file stays behind in it.
-func lock(dir string) (unlock func(), err error) {
+// lock locks the directory, so that no lock file stays behind in it. It tells
+// false where it waited in vain, or the file system has no such locks, as some of
+// the network's.
+func lock(dir string) (unlock func(), locked bool, err error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for end := time.Now().Add(lockTime); ; time.Sleep(10 * time.Millisecond) {
 		err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			// Locked; or a file system without such locks, as some of the
-			// network's, where noticing a change has to do.
-			return func() { _ = d.Close() }, nil
-		}
-		if time.Now().After(end) {
-			_ = d.Close()
-			return nil, ErrBusy
+		held := errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR)
+		if !held || time.Now().After(end) {
+			return func() { _ = d.Close() }, err == nil, nil
 		}
 	}
 }
 
 // sweep removes what an Update that was killed left in dir, which is locked.
 func sweep(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
-	for _, name := range left {
-		_ = os.Remove(name)
+	all, _ := os.ReadDir(dir) // no pattern: dir may have any name
+	for _, e := range all {
+		if strings.HasPrefix(e.Name(), tempPrefix) {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -209,10 +210,32 @@ func TestUpdateGivesUpOnAFileThatNeverRests(t *testing.T) {
 }
 
 func TestUpdateRemovesWhatAKilledOneLeft(t *testing.T) {
-	path := filepath.Join(t.TempDir(), ".npmrc")
+	dir := filepath.Join(t.TempDir(), "[a") // no pattern
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, ".npmrc")
 	write(t, filepath.Join(filepath.Dir(path), tempPrefix+"1"), "npm_leftEXAMPLE", 0o600)
 	update(t, path, value)
 	onlyFile(t, path)
+}
+
+// TestUpdateIsNotLockedOut: whoever may list the directory can lock it.
+func TestUpdateIsNotLockedOut(t *testing.T) {
+	defer func(was time.Duration) { lockTime = was }(lockTime)
+	lockTime = 20 * time.Millisecond
+	path := filepath.Join(t.TempDir(), ".npmrc")
+	unlock, locked, err := lock(filepath.Dir(path))
+	if err != nil || !locked {
+		t.Fatal(locked, err)
+	}
+	defer unlock()
+	left := filepath.Join(filepath.Dir(path), tempPrefix+"1")
+	write(t, left, "", 0o600)
+	update(t, path, value)
+	if _, err := os.Stat(left); err != nil {
+		t.Errorf("what another one writes is gone: %v", err)
+	}
 }
 
 func TestUpdatesAtOnceAllLast(t *testing.T) {

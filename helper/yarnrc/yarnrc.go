@@ -146,7 +146,7 @@ func read(src []byte, registry string) (f *file, rep npmrc.Report, err error) {
 	}
 	rep.Line = f.tokenLine
 	if had, _ := f.entry[tokenSetting].(string); err == nil && strings.Contains(had, "${") {
-		err = &npmrc.PlaceholderError{Key: rep.Key, Line: f.tokenLine, Placeholder: had}
+		err = &npmrc.PlaceholderError{Key: rep.Key, Line: f.tokenLine, Placeholder: npmrc.Placeholder(had)}
 	}
 	return f, rep, err
 }
