@@ -8,7 +8,7 @@ var suites = []suite{
 	{"./packaging/bench", "ManyUnderOneCheck", "3x"},
 	{"./cmd", "GetBesieged", "200x"},
 	{"./cmd", "AtRest|Gets", "3x"},
-	{"./cmd", "Start|TenThousand|YearsLog", "11x"},
+	{"./cmd", "Start|TenThousand", "11x"},
 	{"./cmd", "YearsLog", "21x"},
 	{"./daemon", "GetHandler|ReadLog|Tick", "1s"},
 }
@@ -68,7 +68,6 @@ var lines = []line{
 	{"  with access tokens beside the owner's", getsOf, "access-token-gets/s", "10-ROTs-gets/s", "/s", least(0.8)},
 	{"  of it the readings' place in the log", "daemon ReadLog", "log-ratio", "", "", most(0.1)},
 	{"  allocations behind net/http", "daemon GetHandler/owner", "allocs/op", "", "", goal{}},
-	{"what the log of reads costs of a get", "daemon ReadLog", "log-ratio", "", "", most(0.1)},
 	{"at rest, 100 ROTs: memory", restOf, "RSS-MB", "", "MB", most(20)},
 	{"  wake-ups a second", restOf, "wake-ups/s", "", "", most(0)},
 	{"  Chromiums and other children", restOf, "children", "", "", most(0)},
