@@ -15,6 +15,7 @@ import (
 	"rotd/helper"
 	"rotd/helper/npmrc"
 	"rotd/ipc"
+	"rotd/ipc/private"
 )
 
 var pnpm = helper.Command{
@@ -155,30 +156,29 @@ func (p pnpmSetting) hasOwnFile(ctx context.Context, version string) (bool, erro
 	return n >= 11, nil
 }
 
-// makeLink makes the link anew: rot may have moved.
+// makeLink makes the link anew, as rot may have moved, where nobody else can put
+// a program in its place. A pnpm that runs meanwhile finds the one or the other.
 func (p pnpmSetting) makeLink() error {
 	rot, err := rotProgram(p.Call)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(p.link)
-	err = os.MkdirAll(dir, 0o700)
-	if err == nil {
-		var fi fs.FileInfo
-		if fi, err = os.Stat(dir); err == nil && fi.Mode().Perm()&0o022 != 0 {
-			return helper.Local("chmod go-w "+dir+", or name another: --dir D", "%s is not yours alone to write to: somebody could put a program there", dir)
-		}
+	hint := "name another directory: --dir D"
+	err = private.Make("the directory of pnpm's link", filepath.Dir(p.link), private.Listed)
+	var open *private.Error
+	if errors.As(err, &open) {
+		hint = open.Hint() + "; or " + hint
 	}
 	if err == nil {
-		if err = os.Remove(p.link); errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		temp := p.link + "." + strconv.Itoa(os.Getpid())
+		if err = os.Symlink(rot, temp); err == nil {
+			if err = os.Rename(temp, p.link); err != nil {
+				_ = os.Remove(temp)
+			}
 		}
-	}
-	if err == nil {
-		err = os.Symlink(rot, p.link)
 	}
 	if err != nil {
-		return helper.Local("name another directory: --dir D", "make the link for pnpm: %v", err)
+		return helper.Local(hint, "make the link for pnpm: %v", err)
 	}
 	return nil
 }

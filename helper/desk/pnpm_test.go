@@ -82,8 +82,9 @@ func TestPnpmRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
 		`--pnpm takes a version, 10 or 12.21.0, and not "twelve"`: {},
 		"only letters, digits and ./_+@- may be in its path":      {"--dir", "/My Data"},
-		"somebody could put a program there":                      {"--dir", open, "--pnpm", "12"},
-		"line 1 names another program":                            {"--pnpm", "10"},
+		"pnpm's link " + open:          {"--dir", open, "--pnpm", "12"},
+		open + " on the way":           {"--dir", filepath.Join(open, "bin"), "--pnpm", "12"},
+		"line 1 names another program": {"--pnpm", "10"},
 	} {
 		got := d.runEnv(e, append([]string{"pnpm", "ci"}, args...)...)
 		if got.code == 0 || !strings.Contains(got.stderr, want) || !strings.Contains(got.stderr, "hint: ") && got.code != ipc.ExitUsage {
