@@ -60,12 +60,14 @@ func (s *seeker) yarnrc(cl helper.Client, p helper.Place) (taken, bool) {
 }
 
 // entry is the token of a registry under npmRegistries, which Yarn finds by the
-// address with its scheme, and without.
+// address with its scheme, or else without.
 func (rc yarnSettings) entry(registry string) (token string, ok bool) {
-	for address, e := range rc.Registries {
-		bare := strings.TrimRight(address, "/")
-		if bare == registry || bare == registry[strings.Index(registry, "//"):] {
-			return e.Token, true
+	registry = strings.TrimRight(registry, "/")
+	for _, want := range []string{registry, registry[strings.Index(registry, "//"):]} {
+		for address, e := range rc.Registries {
+			if strings.TrimRight(address, "/") == want {
+				return e.Token, true
+			}
 		}
 	}
 	return "", false

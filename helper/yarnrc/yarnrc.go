@@ -139,7 +139,7 @@ func read(src []byte, registry string) (f *file, rep npmrc.Report, err error) {
 		return f, rep, ErrForm // the parser's words quote the file
 	}
 	if len(parsed.Docs) == 1 {
-		err = f.find(parsed.Docs[0].Body)
+		err = f.find(parsed.Docs[0].Body, registry)
 	}
 	if max(f.registriesLine, f.entryLine, f.tokenLine, f.firstEntry, f.firstOfEntry) > len(f.lines) {
 		err = ErrForm // the parser counts others
@@ -151,18 +151,22 @@ func read(src []byte, registry string) (f *file, rep npmrc.Report, err error) {
 	return f, rep, err
 }
 
-// find finds the lines.
-func (f *file) find(root ast.Node) error {
+// find finds the lines. Yarn looks for the registry's address first, and then for
+// that without its scheme.
+func (f *file) find(root ast.Node, registry string) error {
 	at, _, err := pair(root, func(k string) bool { return k == registriesSetting })
 	if err != nil || at == nil {
 		return err
 	}
 	f.registriesLine = lineOf(at)
 	f.registries, _ = f.settings[registriesSetting].(map[string]any)
-	at, f.firstEntry, err = pair(at.Value, func(k string) bool {
-		_, rest, ok := strings.Cut(strings.TrimRight(k, "/"), "//")
-		return ok && "//"+rest == f.key
-	})
+	registries := at.Value
+	for _, want := range []string{strings.TrimRight(registry, "/"), f.key} {
+		at, f.firstEntry, err = pair(registries, func(k string) bool { return strings.TrimRight(k, "/") == want })
+		if err != nil || at != nil {
+			break
+		}
+	}
 	if err != nil || at == nil {
 		return err
 	}

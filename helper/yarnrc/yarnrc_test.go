@@ -25,6 +25,8 @@ func TestEdit(t *testing.T) {
 		"another registry": {"npmRegistries:\n    # theirs\n    //x: \n        npmAuthToken: b\n", "npmRegistries:\n    \"//localhost:4873/npm\":\n      " + line + "    # theirs\n    //x: \n        npmAuthToken: b\n"},
 		"entry":            {"npmRegistries:\n  //localhost:4873/npm:\n     npmAlwaysAuth: true\n", "npmRegistries:\n  //localhost:4873/npm:\n     " + line + "     npmAlwaysAuth: true\n"},
 		"entry, scheme":    {"npmRegistries:\n  'http://localhost:4873/npm/':\n    npmAlwaysAuth: true\n", "npmRegistries:\n  'http://localhost:4873/npm/':\n    " + line + "    npmAlwaysAuth: true\n"},
+		"two entries":      {"npmRegistries:\n  http://localhost:4873/npm:\n    npmAuthToken: a\n  //localhost:4873/npm:\n    npmAuthToken: b\n", "npmRegistries:\n  http://localhost:4873/npm:\n    " + line + "  //localhost:4873/npm:\n    npmAuthToken: b\n"},
+		"another scheme":   {"npmRegistries:\n  https://localhost:4873/npm:\n    npmAuthToken: a\n", "npmRegistries:\n  \"//localhost:4873/npm\":\n    " + line + "  https://localhost:4873/npm:\n    npmAuthToken: a\n"},
 		"entry, null":      {"npmRegistries:\n  //localhost:4873/npm:\n", "npmRegistries:\n  //localhost:4873/npm:\n    " + line},
 		"replaced":         {"npmRegistries:\n  //localhost:4873/npm:\n    npmAuthToken: npm_oldEXAMPLE # mine\nb: 2", "npmRegistries:\n  //localhost:4873/npm:\n    npmAuthToken: \"npm_newEXAMPLE\" # mine\nb: 2"},
 		"replaced, quotes": {"npmRegistries:\n  //localhost:4873/npm:\n    \"npmAuthToken\" :  'old # x'\r\n", "npmRegistries:\n  //localhost:4873/npm:\n    \"npmAuthToken\" : \"npm_newEXAMPLE\"\r\n"},
