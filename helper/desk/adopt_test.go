@@ -296,6 +296,22 @@ func TestAdoptSeesAChange(t *testing.T) {
 	}
 }
 
+// TestAdoptWantsAValueThatWorks: what the registry refuses takes nothing's place.
+func TestAdoptWantsAValueThatWorks(t *testing.T) {
+	s := newEstate(t, homeful())
+	delete(s.accepted, testToken)
+	got := s.adopt("--yes", "--revoke")
+	if got.code != ipc.ExitFailed || !strings.Contains(got.stderr, "the registry refuses the value of "+testROT) {
+		t.Errorf("%+v", got)
+	}
+	for _, file := range []string{".npmrc", "p/.npmrc", "q/.npmrc"} {
+		isFile(t, s.path(file), homeful()[file])
+	}
+	if len(s.accepted) != 3 {
+		t.Errorf("the registry accepts %v", s.accepted)
+	}
+}
+
 // TestAdoptLooksOnce at a file, also where a folder is named by a link, or twice.
 func TestAdoptLooksOnce(t *testing.T) {
 	s := newEstate(t, homeful())
