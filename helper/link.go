@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -60,7 +61,11 @@ func (c *call) link(ctx context.Context, ref string, o npmrcFlags) error {
 	if err != nil {
 		return err
 	}
-	scopes := c.newScopes(o, tok.Registry)
+	src, _ := os.ReadFile(o.file) // the delivery says what is wrong with it
+	if _, _, err := npmrc.Edit(src, tok.Registry, tok.Value.Text); err != nil {
+		return explainNpmrc(o.file, err) // rather than by every try of rotd's
+	}
+	scopes := newScopes(src, o.scopes, tok.Registry)
 	for _, d := range all {
 		if _, had, ok := linkOf(d, o.file); ok {
 			scopes = union(had, scopes)
@@ -94,9 +99,8 @@ func (c *call) rotProgram() (string, error) {
 }
 
 // newScopes are those that the file does not take from the registry yet.
-func (c *call) newScopes(o npmrcFlags, registry string) []string {
-	src, _ := os.ReadFile(o.file) // the delivery says what is wrong with it
-	return slices.DeleteFunc(slices.Clone(o.scopes), func(scope string) bool { return npmrc.HasScope(src, scope, registry) })
+func newScopes(src []byte, scopes []string, registry string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return npmrc.HasScope(src, scope, registry) })
 }
 
 func union(a, b []string) []string {
@@ -125,6 +129,11 @@ func (c *call) unlink(ctx context.Context, ref, file string) error {
 			return err
 		}
 		rep, err := npmrc.Remove(file, registry, scopes...)
+		var placeholder *npmrc.PlaceholderError
+		if errors.As(err, &placeholder) { // somebody's who has edited the file
+			c.warn(fmt.Sprintf("%s is not edited: %v", file, err))
+			continue
+		}
 		if err != nil {
 			return explainNpmrc(file, err)
 		}
