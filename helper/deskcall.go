@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"rotd/helper/npmrc"
 	"rotd/ipc"
 	"rotd/ipc/secret"
 )
@@ -49,6 +50,9 @@ func (c *Call) Rot() string { return c.c.findProgram("rot") }
 
 // KeepOutOfGit refuses a file for a token that git would commit.
 func (c *Call) KeepOutOfGit(file string) error { return c.c.keepOutOfGit(file) }
+
+// Edited tells of a file that has the value.
+func (c *Call) Edited(rep npmrc.Report) error { return c.c.edited(rep) }
 
 // Display is where npm's pages would open; nil where there is none.
 func (c *Call) Display() *ipc.Display { return c.c.display() }

@@ -161,6 +161,11 @@ func (c *call) writeNpmrc(ctx context.Context, ref string, o npmrcFlags) (err er
 	if ref != fromStdin {
 		c.warnShadows(o.registry, o.file, nil)
 	}
+	return c.edited(rep)
+}
+
+// edited tells of a file that has the value.
+func (c *call) edited(rep npmrc.Report) error {
 	if c.json {
 		return c.printJSON(struct {
 			File    string `json:"file"`

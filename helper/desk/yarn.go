@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -114,19 +113,7 @@ func writeYarnrc(c *helper.Call, file, registry string, value secret.Text) error
 	if err != nil {
 		return explainYarnrc(file, err)
 	}
-	if c.JSON() {
-		return c.PrintJSON(struct {
-			File    string `json:"file"`
-			Key     string `json:"key"`
-			Changed bool   `json:"changed"`
-		}{rep.Path, rep.Key, rep.Changed})
-	}
-	what := "has it already"
-	if rep.Changed {
-		what = "written"
-	}
-	c.Done(fmt.Sprintf("%s %s: %s", rep.Path, what, rep.Key))
-	return nil
+	return c.Edited(rep)
 }
 
 // yarnLink is the delivery that keeps a file current.
