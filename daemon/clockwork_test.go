@@ -29,6 +29,7 @@ type clockwork struct {
 	st   *store.Store
 	npm  time.Time     // the true time
 	skew time.Duration // of the daemon's clock
+	last time.Time     // when the timer last looked, by the daemon's clock
 	rnd  *rand.Rand
 
 	known bool // rots and live are what the store holds
@@ -123,8 +124,10 @@ func (w *clockwork) rotate(rot string) {
 // is due.
 func (w *clockwork) turn() (next time.Time) {
 	w.t.Helper()
-	work, next, err := w.d.due(w.t.Context())
+	now := w.d.cfg.Now()
+	work, next, err := w.d.due(w.t.Context(), w.last)
 	w.must(err)
+	w.last = now
 	for passcard, duty := range work {
 		w.d.perform(w.t.Context(), passcard, duty)
 	}

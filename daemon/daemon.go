@@ -94,7 +94,6 @@ type Daemon struct {
 
 	reloaded atomic.Pointer[Settings] // nil: as in cfg
 	said     string                   // to the supervisor; the timer's
-	looked   time.Time                // when the timer last looked what is due; its own
 	round    chan struct{}            // filled by each turn of the timer; never blocks
 
 	wake     chan struct{}  // looked at by the timer; never blocks

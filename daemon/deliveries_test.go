@@ -184,7 +184,7 @@ func TestGraceKeepsTheOldTokenForAWhile(t *testing.T) {
 		t.Errorf("status: %+v", v)
 	}
 	r.advance(23 * time.Hour)
-	r.await("a look of the timer", func() bool { work, _, err := r.d.due(t.Context()); return err == nil && len(work) == 0 })
+	r.await("a look of the timer", func() bool { work, _, err := r.d.due(t.Context(), time.Time{}); return err == nil && len(work) == 0 })
 	if !r.accepts(old) {
 		t.Fatal("the old token is gone before its time")
 	}

@@ -21,15 +21,15 @@ type duty struct {
 }
 
 // due collects what is due now, by passcard, and the time at which something
-// will be next.
-func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time, err error) {
+// will be next. looked is when this was last asked; zero, where it never was.
+func (d *Daemon) due(ctx context.Context, looked time.Time) (work map[string]*duty, next time.Time, err error) {
 	st := d.store.Load()
 	now := d.cfg.Now()
 	unfinished, err := unfinished(ctx, st)
 	if err != nil {
 		return nil, next, err
 	}
-	rots, live, err := d.lookAt(ctx, st, now, unfinished)
+	rots, live, err := d.lookAt(ctx, st, now, looked, unfinished)
 	if err != nil {
 		return nil, next, err
 	}
@@ -95,7 +95,6 @@ func (d *Daemon) due(ctx context.Context) (work map[string]*duty, next time.Time
 	if !at.IsZero() {
 		later(at)
 	}
-	d.looked = now
 	return work, next, nil
 }
 
@@ -121,8 +120,8 @@ func unfinished(ctx context.Context, st *store.Store) (map[string]bool, error) {
 // first: those that are unfinished, and those that are due soon. At the first
 // look, and where the clock was set back since the last one, that is all of them,
 // as reckon has to see them. live are their generations that live.
-func (d *Daemon) lookAt(ctx context.Context, st *store.Store, now time.Time, unfinished map[string]bool) (rots []store.ROT, live map[string][]store.Generation, err error) {
-	if d.looked.IsZero() || now.Before(d.looked) {
+func (d *Daemon) lookAt(ctx context.Context, st *store.Store, now, looked time.Time, unfinished map[string]bool) (rots []store.ROT, live map[string][]store.Generation, err error) {
+	if looked.IsZero() || now.Before(looked) {
 		if rots, err = st.ROTs(ctx); err == nil {
 			live, err = st.Live(ctx)
 		}

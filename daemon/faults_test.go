@@ -97,7 +97,7 @@ func TestAClockAnHourBack(t *testing.T) {
 	ahead := r.apart()
 	_, rot := r.first()
 	r.skew(ahead, -time.Hour)
-	if work, _, err := r.d.due(t.Context()); err != nil || len(work) != 0 {
+	if work, _, err := r.d.due(t.Context(), time.Time{}); err != nil || len(work) != 0 {
 		t.Errorf("it makes something due: %v, %v", work, err)
 	}
 	_, err := r.stream("/v1/rotations/"+rot, ipc.Rotate{})

@@ -46,7 +46,7 @@ func TestASchedule(t *testing.T) {
 		t.Errorf("off: %+v", v)
 	}
 	r.advance(80 * day)
-	if work, _, err := r.d.due(t.Context()); err != nil || len(work) > 0 {
+	if work, _, err := r.d.due(t.Context(), time.Time{}); err != nil || len(work) > 0 {
 		t.Errorf("off, and due: %v, %v", work, err)
 	}
 	// Turned on again it is long past its time.

@@ -48,7 +48,7 @@ func TestRevoke(t *testing.T) {
 	// It does not come back by itself.
 	for range 5 {
 		r.advance(80 * 24 * time.Hour)
-		if work, _, err := r.d.due(t.Context()); err != nil || len(work) != 0 || len(r.live()) != 0 {
+		if work, _, err := r.d.due(t.Context(), time.Time{}); err != nil || len(work) != 0 || len(r.live()) != 0 {
 			t.Errorf("later: due %+v, %v; npm holds %v", work, err, r.live())
 		}
 	}

@@ -28,13 +28,15 @@ const soon = time.Hour
 // schedule is the timer. It runs until the daemon stops.
 func (d *Daemon) schedule() {
 	ctx := d.stop
+	var looked time.Time
 	for {
-		nap := longestNap
-		if work, next, err := d.due(ctx); err != nil {
+		nap, now := longestNap, d.cfg.Now()
+		if work, next, err := d.due(ctx, looked); err != nil {
 			if ctx.Err() == nil {
 				d.cfg.Log.Error("cannot tell what is due", "err", err)
 			}
 		} else {
+			looked = now
 			if err := d.tellChanges(ctx); err != nil && ctx.Err() == nil {
 				d.cfg.Log.Error("cannot tell what has changed", "err", err)
 			}

@@ -18,7 +18,7 @@ func TestTheTimerRotatesWhatIsDue(t *testing.T) {
 	}
 
 	r.advance(50 * day)
-	if work, _, err := r.d.due(t.Context()); err != nil || len(work) != 0 {
+	if work, _, err := r.d.due(t.Context(), time.Time{}); err != nil || len(work) != 0 {
 		t.Fatalf("due on day 50: %v, %v", work, err)
 	}
 	// The session that npm gave at the start has long ended by now.
@@ -109,7 +109,7 @@ func TestOneWrongPasswordIsEnough(t *testing.T) {
 	})
 	for range 24 {
 		r.advance(time.Hour)
-		if work, _, err := r.d.due(t.Context()); err != nil || len(work) != 0 {
+		if work, _, err := r.d.due(t.Context(), time.Time{}); err != nil || len(work) != 0 {
 			t.Fatalf("due: %v, %v", work, err)
 		}
 	}
@@ -158,7 +158,7 @@ func TestSettlingDoesNotGuess(t *testing.T) {
 	asked := len(r.npm.Requests())
 	for range 12 {
 		r.advance(time.Hour)
-		if work, _, err := r.d.due(t.Context()); err != nil || len(work) != 0 {
+		if work, _, err := r.d.due(t.Context(), time.Time{}); err != nil || len(work) != 0 {
 			t.Fatalf("due: %v, %v", work, err)
 		}
 	}
@@ -195,7 +195,7 @@ func TestWhatCannotBeWrittenIsRemembered(t *testing.T) {
 	_, rot := r.first()
 	r.d.held.wait(rot, r.clock(), r.clock().Add(61*day+time.Minute))
 	r.advance(61 * day)
-	work, next, err := r.d.due(t.Context())
+	work, next, err := r.d.due(t.Context(), time.Time{})
 	if err != nil || len(work) != 0 || !next.Equal(r.clock().Add(time.Minute)) {
 		t.Errorf("due %v, next in %v, %v", work, next.Sub(r.clock()), err)
 	}
