@@ -67,11 +67,12 @@ func newConns() *conns {
 	return &conns{max: maxConns(), open: make(map[net.Conn]*conn), of: make(map[party]*connsOf)}
 }
 
-// maxConns leaves to the rest of the process half of the files it may open.
+// maxConns bounds the open connections, and likewise those that wait to be
+// accepted. Half of the files that the process may open are left to the rest of it.
 func maxConns() int {
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
-		return int(min(uint64(connsInAll), uint64(files.Cur)/2))
+		return int(min(uint64(connsInAll), uint64(files.Cur)/4))
 	}
 	return connsInAll
 }

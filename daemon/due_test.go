@@ -133,6 +133,11 @@ func (w *clockwork) anything(passcards, rots []string) string {
 		{"the clock was set right", func() { w.skew = 0 }},
 		{"a failure", func() { w.must(w.st.SetTrouble(ctx, rot, why, 1+w.rnd.IntN(9), around(6*time.Hour))) }},
 		{"a failure for a person", func() { w.must(w.st.SetTrouble(ctx, rot, why, 1, never)) }},
+		{"a failure while the clock was ahead", func() {
+			w.skew += 2 * time.Hour
+			w.must(w.st.SetTrouble(ctx, rot, why, 3, w.now().Add(span(6*time.Hour))))
+			w.skew -= 2 * time.Hour
+		}},
 		{"its end", func() { w.must(w.st.ClearTrouble(ctx, rot)) }},
 		{"a postponement", func() { w.must(w.st.SetNext(ctx, rot, now.Add(span(time.Minute)))) }},
 		{"a schedule", func() {

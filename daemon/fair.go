@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"net"
+	"slices"
 	"sync"
 
 	"rotd/ipc/socket"
@@ -32,15 +33,18 @@ func partyOf(p socket.Peer) party {
 //
 // The kernel hands connections out in the order in which they came. So they are
 // taken from it as fast as they come, and stand in lines here: connsPerParty in
-// each, where the oldest makes room for one more.
+// each, where the oldest makes room for one more, as that of the longest line does
+// where all are too many.
 type fairListener struct {
 	*socket.Listener
+	most int // in all lines
 
-	mu    sync.Mutex
-	come  sync.Cond // a connection, or err; or err is gone
-	all   map[party]*line
-	lines []*line // those with connections in them, the next one in front
-	err   error   // of the Listener, for Accept to return
+	mu      sync.Mutex
+	come    sync.Cond // a connection, or err; or err is gone
+	all     map[party]*line
+	lines   []*line // those with connections in them, the next one in front
+	waiting int     // in all of these
+	err     error   // of the Listener, for Accept to return once nobody waits
 }
 
 // line is a party with connections.
@@ -51,7 +55,7 @@ type line struct {
 }
 
 func newFairListener(ln *socket.Listener) *fairListener {
-	l := &fairListener{Listener: ln, all: make(map[party]*line)}
+	l := &fairListener{Listener: ln, all: make(map[party]*line), most: maxConns()}
 	l.come.L = &l.mu
 	go l.gather()
 	return l
@@ -95,7 +99,8 @@ func (l *fairListener) gather() {
 	l.lines = nil
 }
 
-// enter has a connection stand in line. Where that is full, old has to go.
+// enter has a connection stand in line. Where that is full, or all are, old has to
+// go.
 func (l *fairListener) enter(c socket.Caller) (old socket.Caller, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,24 +110,46 @@ func (l *fairListener) enter(c socket.Caller) (old socket.Caller, full bool) {
 		of = &line{turns: make(chan struct{}, readersAtOnce)}
 		l.all[who] = of
 	}
-	switch len(of.waiting) {
-	case 0:
+	if len(of.waiting) == 0 {
 		l.lines = append(l.lines, of)
-	case connsPerParty:
-		old, full = of.waiting[0], true
-		of.waiting = of.waiting[1:]
-		of.n--
 	}
 	of.n++
 	of.waiting = append(of.waiting, c)
+	l.waiting++
 	l.come.Signal()
-	return old, full
+	if len(of.waiting) <= connsPerParty {
+		if l.waiting <= l.most {
+			return old, false
+		}
+		for _, other := range l.lines {
+			if len(other.waiting) > len(of.waiting) {
+				of = other
+			}
+		}
+	}
+	old = l.pop(of)
+	l.leaveLocked(of, partyOf(old.Peer))
+	return old, true
+}
+
+// pop takes the oldest of a line.
+func (l *fairListener) pop(of *line) socket.Caller {
+	c := of.waiting[0]
+	if of.waiting = of.waiting[1:]; len(of.waiting) == 0 {
+		l.lines = slices.DeleteFunc(l.lines, func(other *line) bool { return other == of })
+	}
+	l.waiting--
+	return c
 }
 
 // leave is called for a connection that has ended.
 func (l *fairListener) leave(of *line, who party) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.leaveLocked(of, who)
+}
+
+func (l *fairListener) leaveLocked(of *line, who party) {
 	if of.n--; of.n == 0 {
 		delete(l.all, who)
 	}
@@ -151,7 +178,7 @@ func (l *fairListener) next() (socket.Caller, *line, error) {
 	for len(l.lines) == 0 && l.err == nil {
 		l.come.Wait()
 	}
-	if err := l.err; err != nil {
+	if err := l.err; errors.Is(err, net.ErrClosed) || err != nil && len(l.lines) == 0 {
 		if !errors.Is(err, net.ErrClosed) {
 			l.err = nil
 			l.come.Signal()
@@ -159,10 +186,9 @@ func (l *fairListener) next() (socket.Caller, *line, error) {
 		return socket.Caller{}, nil, err
 	}
 	of := l.lines[0]
-	l.lines = l.lines[1:]
-	c := of.waiting[0]
-	if of.waiting = of.waiting[1:]; len(of.waiting) > 0 {
-		l.lines = append(l.lines, of)
+	c := l.pop(of)
+	if len(of.waiting) > 0 { // at the end of the lines again
+		l.lines = append(l.lines[1:], of)
 	}
 	return c, of, nil
 }

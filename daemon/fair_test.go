@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"rotd/ipc/socket"
 )
 
@@ -25,7 +27,7 @@ func newQueue(t *testing.T) *queue {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	l := &fairListener{Listener: ln, all: make(map[party]*line)}
+	l := &fairListener{Listener: ln, all: make(map[party]*line), most: 2 * connsPerParty}
 	l.come.L = &l.mu
 	return &queue{t, ln, l}
 }
@@ -115,6 +117,44 @@ func TestALineHasAnEnd(t *testing.T) {
 	}
 	if got := q.take(); got != "b" {
 		t.Errorf("took %q", got)
+	}
+}
+
+// TestAllLinesHaveAnEnd: where all who wait are too many, the oldest of the longest
+// line makes room, and nobody of a shorter one.
+func TestAllLinesHaveAnEnd(t *testing.T) {
+	q := newQueue(t)
+	q.most = 3
+	owner := uint32(os.Getuid())
+	first := q.come(owner, 1, "a")
+	q.come(owner, 1, "b")
+	q.come(owner, 2, "c")
+	q.come(owner, 3, "d")
+	_ = first.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := first.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("the oldest of the longest line is still there: %v", err)
+	}
+	q.come(owner, 4, "e") // nobody has more than he
+	got := ""
+	for range q.most {
+		got += q.take()
+	}
+	if got != "bcd" || q.waiting != 0 || len(q.all) != 0 || len(q.lines) != 0 {
+		t.Errorf("taken in the order %s; %d wait, of %d parties", got, q.waiting, len(q.all))
+	}
+}
+
+// TestWhoWaitsIsServedWhereNobodyElseCanBe: a process that can open no more files
+// takes those first who have one.
+func TestWhoWaitsIsServedWhereNobodyElseCanBe(t *testing.T) {
+	q := newQueue(t)
+	q.come(uint32(os.Getuid()), 1, "a")
+	q.err = &net.OpError{Op: "accept", Err: unix.EMFILE}
+	if got := q.take(); got != "a" {
+		t.Errorf("took %q", got)
+	}
+	if _, err := q.Accept(); !errors.Is(err, unix.EMFILE) || q.err != nil {
+		t.Errorf("then: %v", err)
 	}
 }
 
