@@ -212,7 +212,7 @@ func (s *Store) ReadableBy(ctx context.Context, who ...Subject) ([]Readable, err
 	for _, w := range who {
 		args = append(args, w.Kind, w.Name)
 	}
-	return remembered(&s.memory, "readable by", fmt.Sprint(who), func() ([]Readable, error) {
+	return remembered(&s.memory, "readable by", fmt.Sprintf("%q", who), func() ([]Readable, error) {
 		pairs := strings.TrimSuffix(strings.Repeat(`(?, ?), `, len(who)), `, `)
 		return list(ctx, s.db, "list what may be read", scanReadable,
 			`SELECT DISTINCT r.id, r.name FROM grants g JOIN rots r ON r.id = g.rot

@@ -103,3 +103,21 @@ func TestReadsInTheLogLeaveMemory(t *testing.T) {
 		t.Error("nothing is remembered any more")
 	}
 }
+
+// TestNobodyIsTakenForTwo: what a name says is not what somebody is.
+func TestNobodyIsTakenForTwo(t *testing.T) {
+	s := openNew(t)
+	rot := addROT(t, s, addPasscard(t, s, "ada").ID, "ci").ID
+	_ = must[Grant](t)(s.AddGrant(t.Context(), Grant{ROT: rot, Kind: GrantUID, Subject: "7"}, nil))
+	for _, c := range []struct {
+		who  []Subject
+		most int
+	}{
+		{[]Subject{{GrantUnit, "a"}, {GrantUID, "7"}}, 1},
+		{[]Subject{{GrantUnit, "a} {uid 7"}}, 0},
+	} {
+		if got := must[[]Readable](t)(s.ReadableBy(t.Context(), c.who...)); len(got) != c.most {
+			t.Errorf("%v may read %v", c.who, got)
+		}
+	}
+}
