@@ -76,11 +76,15 @@ func dial(ctx context.Context, path string) (io.ReadWriteCloser, error) {
 // connect is net.Dial without package net, whose resolver of host names and
 // connections would be an eighth of the helper.
 func connect(ctx context.Context, path string) (*conn, error) {
+	syscall.ForkLock.RLock() // a process that is started meanwhile does not get it
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return nil, err
 	}
-	unix.CloseOnExec(fd)
 	err = unix.SetNonblock(fd, true) // a full queue of connections is waited for below
 	for err == nil {
 		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
