@@ -246,7 +246,7 @@ func (d *Daemon) begin(st *store.Store) {
 		d.cfg.Log.Warn("a browser's profile of an earlier run is left", "err", err)
 	}
 	d.leases = newLeases(filepath.Join(d.cfg.StateDir, "leases"), maxConns()/2, d.cfg.Log, func(rot string) {
-		d.settles.release(rot)
+		d.settles.endWait(rot)
 		d.kick()
 	})
 	d.engine = &rotate.Engine{

@@ -96,6 +96,15 @@ func (h *holds) put(rot string, v held) {
 	h.rot[rot] = v
 }
 
+// endWait ends a hold, but not one for a failure.
+func (h *holds) endWait(rot string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rot[rot].why == nil {
+		delete(h.rot, rot)
+	}
+}
+
 // release ends a hold.
 func (h *holds) release(rot string) {
 	h.mu.Lock()

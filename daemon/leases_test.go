@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"rotd/ipc"
 )
@@ -107,5 +108,23 @@ func TestALeaseIsForReaders(t *testing.T) {
 				t.Errorf("%s: %d %s", c.name, rec.Code, rec.Body)
 			}
 		}
+	}
+}
+
+// TestTheEndOfALeaseIsNoRetry: whoever comes and goes makes nobody guess a password
+// again.
+func TestTheEndOfALeaseIsNoRetry(t *testing.T) {
+	r := newRig(t)
+	_, rot := r.first()
+	now := r.clock()
+	r.d.settles.wait(rot, now, now.Add(time.Hour))
+	r.d.leases.freed(rot)
+	if at := r.d.settles.at(rot, now); !at.IsZero() {
+		t.Errorf("what waited for a reader waits until %v", at)
+	}
+	r.d.settles.note(rot, now, &ipc.Error{Code: ipc.CodeWrongPassword}, 0)
+	r.d.leases.freed(rot)
+	if at := r.d.settles.at(rot, now); !at.Equal(now.Add(day)) {
+		t.Errorf("what has failed is tried again at %v", at)
 	}
 }

@@ -135,7 +135,7 @@ func (d *Daemon) settle(ctx context.Context, st *store.Store, acct rotate.Accoun
 	case err == nil:
 		d.settles.wait(id, now, wait.Until)
 		if d.leases.takeGone(id) { // its last reader, while that was found out
-			d.settles.release(id)
+			d.settles.endWait(id)
 		}
 	default:
 		wire := toWire(err)
