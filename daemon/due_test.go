@@ -49,11 +49,11 @@ func TestASmallLookFindsWhatALookAtAllFinds(t *testing.T) {
 // sameLooks compares a look at what may be due with one at everything.
 func (w *clockwork) sameLooks(when string) {
 	w.t.Helper()
-	small, soonest, err := w.d.due(w.t.Context())
+	small, soonest, err := w.d.due(w.t.Context(), w.last)
 	w.must(err)
-	w.d.looked = time.Time{}
-	whole, next, err := w.d.due(w.t.Context())
+	whole, next, err := w.d.due(w.t.Context(), time.Time{})
 	w.must(err)
+	w.last = w.now()
 	holds := 0 // for which the timer may look in vain
 	for rot := range w.d.held.rot {
 		if w.now().Before(w.d.held.at(rot, w.now())) {
