@@ -31,6 +31,11 @@ const (
 	// being refused.
 	refusalsApart = 100
 
+	// readsApart are likewise entries of one uid's reads. What comes after them is
+	// gathered for readPause.
+	readsApart = 100
+	readPause  = time.Minute
+
 	logPage    = 50     // entries, where nobody says how many
 	logMaxPage = 10_000 // entries
 )
@@ -51,12 +56,19 @@ type logbook struct {
 	fresh chan struct{} // holds one: something is open
 	pause time.Duration // between the first entry and the writing of all
 	shy   map[caught]refusals
+	often map[caught]reads
 }
 
-// caught is whoever was refused.
+// caught is whoever was refused, or reads.
 type caught struct {
 	uid   uint32
 	known bool
+}
+
+// reads are the entries of one's reads within an hour.
+type reads struct {
+	since time.Time
+	apart int
 }
 
 // refusals are those of one within an hour.
@@ -79,8 +91,8 @@ type logKey struct {
 }
 
 type gathered struct {
-	last  time.Time
-	count int
+	first, last time.Time
+	count       int
 }
 
 func newLogbook() logbook { return logbook{fresh: make(chan struct{}, 1), pause: logPause} }
@@ -93,16 +105,23 @@ func (b *logbook) add(k logKey, at time.Time, count int) (first bool) {
 		b.open = make(map[logKey]gathered)
 	}
 	g, more := b.open[k]
+	if !more {
+		g.first = at
+	}
 	g.count += count
 	if at.After(g.last) {
 		g.last = at
 	}
 	b.open[k] = g
+	b.wake()
+	return !more
+}
+
+func (b *logbook) wake() {
 	select {
 	case b.fresh <- struct{}{}:
 	default:
 	}
-	return !more
 }
 
 // refuse gathers a refusal. first says that it is to be told of elsewhere, too.
@@ -146,6 +165,37 @@ func (b *logbook) lump(k logKey, at time.Time) (logKey, int) {
 	return k, count
 }
 
+// ripe takes what is to be written now, and leaves the reads of whoever has many
+// entries until they have been gathered for long enough.
+func (b *logbook) ripe(now time.Time) map[logKey]gathered {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.often == nil || len(b.often) > 1000 {
+		b.often = make(map[caught]reads)
+	}
+	ripe := make(map[logKey]gathered, len(b.open))
+	for k, g := range b.open {
+		if k.kind == store.LogRead {
+			who := caught{k.uid, k.known}
+			of := b.often[who]
+			if age := now.Sub(of.since); age < 0 || age >= time.Hour {
+				of = reads{since: now}
+			}
+			if age := now.Sub(g.first); of.apart >= readsApart && age >= 0 && age < readPause {
+				continue
+			}
+			of.apart++
+			b.often[who] = of
+		}
+		ripe[k] = g
+		delete(b.open, k)
+	}
+	if len(b.open) > 0 {
+		b.wake()
+	}
+	return ripe
+}
+
 // take empties the book.
 func (b *logbook) take() map[logKey]gathered {
 	b.mu.Lock()
@@ -172,7 +222,7 @@ func (d *Daemon) noteRefusal(r *http.Request, rot, path, why string, err *ipc.Er
 	}
 }
 
-// keepLog writes what is gathered, about once a second while there is any. It
+// keepLog writes what is ripe, about once a second while anything is gathered. It
 // runs until the daemon stops; shutdown writes the rest.
 func (d *Daemon) keepLog() {
 	for {
@@ -184,16 +234,18 @@ func (d *Daemon) keepLog() {
 		if sleep(d.stop, d.book.pause) != nil {
 			return
 		}
-		if err := d.writeLog(d.stop); err != nil && d.stop.Err() == nil {
+		if err := d.write(d.stop, d.book.ripe(d.cfg.Now())); err != nil && d.stop.Err() == nil {
 			d.cfg.Log.Warn("reads are not in the log yet", "err", err)
 			_ = sleep(d.stop, logRetry)
 		}
 	}
 }
 
-// writeLog writes what is gathered; on an error it is still gathered.
-func (d *Daemon) writeLog(ctx context.Context) error {
-	open := d.book.take()
+// writeLog writes all that is gathered.
+func (d *Daemon) writeLog(ctx context.Context) error { return d.write(ctx, d.book.take()) }
+
+// write writes what was gathered; on an error it is gathered still.
+func (d *Daemon) write(ctx context.Context, open map[logKey]gathered) error {
 	st := d.store.Load()
 	if len(open) == 0 || st == nil {
 		return nil

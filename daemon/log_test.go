@@ -122,6 +122,58 @@ func TestRefusalsDoNotFillTheLog(t *testing.T) {
 	}
 }
 
+// TestReadsDoNotFillTheLog: whoever reads all the time cannot either, and each read
+// is counted.
+func TestReadsDoNotFillTheLog(t *testing.T) {
+	r := newRig(t)
+	r.d.book.pause = time.Hour // the test writes
+	who := logKey{kind: store.LogRead, rot: "rot_x", uid: 7, known: true}
+	const seconds = 900
+	for i := range seconds {
+		r.d.book.add(who, r.clock(), 1)
+		if err := r.d.write(t.Context(), r.d.book.ripe(r.clock())); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.entries("", store.LogRead)); i < readsApart && n != i+1 {
+			t.Fatalf("%d reads are %d entries", i+1, n)
+		}
+		r.advance(time.Second)
+	}
+	other := who
+	other.uid = 8
+	r.d.book.add(other, r.clock(), 1)
+	before := len(r.entries("", store.LogRead))
+	if err := r.d.write(t.Context(), r.d.book.ripe(r.clock())); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(r.entries("", store.LogRead)); n <= before {
+		t.Error("another user's read is not in the log yet")
+	}
+	select {
+	case <-r.d.book.fresh:
+	default:
+		t.Error("what is held back wakes nobody")
+	}
+	if err := r.d.writeLog(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, times := 0, 0
+	for _, e := range r.entries("", store.LogRead) {
+		if *e.UID == who.uid {
+			rows++
+			times += e.Count
+		}
+	}
+	if rows > readsApart+seconds/60+1 || times != seconds {
+		t.Errorf("%d reads are %d entries of %d", seconds, rows, times)
+	}
+	r.advance(time.Hour)
+	r.d.book.add(who, r.clock(), 1)
+	if left := r.d.book.ripe(r.clock()); len(left) != 1 {
+		t.Error("an hour later it is not written at once")
+	}
+}
+
 // TestWhatCannotBeWrittenIsKept closes the store under the log.
 func TestWhatCannotBeWrittenIsKept(t *testing.T) {
 	r := newRig(t)
