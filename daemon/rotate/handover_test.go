@@ -127,6 +127,19 @@ func TestAnOldTokenLivesForItsReaders(t *testing.T) {
 	w.settled()
 }
 
+// TestAClockThatIsSetBackKeepsNothing for longer than its readers' time.
+func TestAClockThatIsSetBackKeepsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.rotateOnce()
+	_, old, _ := w.st.Current(t.Context(), w.rot.ID)
+	w.readers = map[int]int{1: 1}
+	w.rotateOnce()
+	w.now = w.now.Add(-2 * time.Hour)
+	if wait := w.settleOnce(); wait.Readers != 0 || w.accepts(old) {
+		t.Errorf("%+v, npm takes it: %v", wait, w.accepts(old))
+	}
+}
+
 func TestALeakedTokenWaitsForNothing(t *testing.T) {
 	w := newWorld(t)
 	w.addDeliveries("x")
