@@ -38,6 +38,48 @@ func TestFullDisk(t *testing.T) {
 	ok(t, s.PutSecret(ctx, p.ID, KindCookies, secret.New(strings.Repeat("EXAMPLE", 10000))))
 }
 
+// TestACommitThatFails has SQLite take the change back at the last moment: nobody
+// is answered by it, and what it had done is done again.
+func TestACommitThatFails(t *testing.T) {
+	st := newState(t)
+	s, ctx := st.open(t), t.Context()
+	rot := addROT(t, s, addPasscard(t, s, "ada").ID, "").ID
+	rotate(t, s, rot, "t1", "npm_EXAMPLE1")
+	ok(t, s.AddLog(ctx, LogEntry{Kind: LogRead, ROT: rot}))
+	st.clock.advance(DefaultLogLimits.Age + time.Hour)
+	commits := func(do bool) {
+		t.Helper()
+		s.db.SetMaxOpenConns(1)
+		conn := must[*sql.Conn](t)(s.db.Conn(ctx))
+		defer conn.Close()
+		ok(t, conn.Raw(func(c any) error {
+			c.(interface{ RegisterCommitHook(func() int) }).RegisterCommitHook(func() int { return map[bool]int{false: 1}[do] })
+			return nil
+		}))
+	}
+	commits(false)
+	if err := s.Withdraw(ctx, rot, nil); err == nil {
+		t.Error("it was committed")
+	}
+	if _, v, err := s.Current(ctx, rot); err != nil || v.Reveal() != "npm_EXAMPLE1" {
+		t.Errorf("the value: %v", err)
+	}
+	if err := s.AddLog(ctx, LogEntry{Kind: LogRefused}); err == nil {
+		t.Error("it was committed")
+	}
+	commits(true)
+	ok(t, s.AddLog(ctx, LogEntry{Kind: LogRefused}))
+	for _, e := range lastLog(t, s, LogQuery{}) {
+		if e.Kind == LogRead {
+			t.Error("what is too old is still there")
+		}
+	}
+	ok(t, s.Withdraw(ctx, rot, nil))
+	if _, _, err := s.Current(ctx, rot); !errors.Is(err, ErrNoValue) {
+		t.Errorf("after the withdrawal: %v", err)
+	}
+}
+
 func TestReadOnlyDisk(t *testing.T) {
 	s, ctx := openNew(t), t.Context()
 	p := addPasscard(t, s, "ada")

@@ -74,7 +74,8 @@ const logStep = 500
 
 // AddLog appends entries, an At that is zero being now.
 func (s *Store) AddLog(ctx context.Context, entries ...LogEntry) error {
-	return s.annotate(ctx, "write the log", func(tx *sql.Tx) error {
+	var pruned int64
+	return s.write(ctx, "write the log", func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, insertLog)
 		if err != nil {
 			return err
@@ -85,7 +86,14 @@ func (s *Store) AddLog(ctx context.Context, entries ...LogEntry) error {
 				return err
 			}
 		}
-		return s.pruneLog(ctx, tx, max(logStep, 2*len(entries)))
+		pruned, err = s.pruneLog(ctx, tx, max(logStep, 2*len(entries)))
+		return err
+	}, func(commit func() error) error {
+		err := commit()
+		if err == nil {
+			s.pruned = pruned
+		}
+		return err
 	})
 }
 
@@ -144,20 +152,20 @@ func (s *Store) logDelivery(ctx context.Context, tx *sql.Tx, id string, e LogEnt
 
 // pruneLog looks at the next few entries that may be too old, and takes the
 // oldest where there are too many. The ids have gaps, so that "too many" is
-// counted by them, on the side of keeping less.
-func (s *Store) pruneLog(ctx context.Context, tx *sql.Tx, step int) error {
+// counted by them, on the side of keeping less. pruned is how far it has come.
+func (s *Store) pruneLog(ctx context.Context, tx *sql.Tx, step int) (pruned int64, err error) {
 	limits := DefaultLogLimits
 	if l := s.limits.Load(); l != nil {
 		limits = *l
 	}
 	var newest int64
 	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM log`).Scan(&newest); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := tx.ExecContext(ctx,
+	_, err = tx.ExecContext(ctx,
 		`DELETE FROM log WHERE id IN (SELECT id FROM log WHERE id <= ? ORDER BY id LIMIT ?)`, newest-limits.Most, step)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var last sql.NullInt64
 	horizon := micros(s.now().Add(-limits.Age))
@@ -165,15 +173,12 @@ func (s *Store) pruneLog(ctx context.Context, tx *sql.Tx, step int) error {
 		`SELECT max(id) FILTER (WHERE at < ?) FROM (SELECT id, at FROM log WHERE id > ? ORDER BY id LIMIT ?)`,
 		horizon, s.pruned, step).Scan(&last)
 	if err != nil || !last.Valid {
-		return err
+		return s.pruned, err
 	}
 	_, err = tx.ExecContext(ctx,
 		`DELETE FROM log WHERE id > ? AND id <= ? AND at < ? AND kind IN ('read', 'refused')`,
 		s.pruned, last.Int64, horizon)
-	if err == nil {
-		s.pruned = last.Int64
-	}
-	return err
+	return last.Int64, err
 }
 
 // Log returns entries, the newest last. Its cost is that of the entries it
