@@ -12,8 +12,9 @@ import (
 // need not outlive the daemon: a start is a good time to look. The zero value
 // is ready.
 type holds struct {
-	mu  sync.Mutex
-	rot map[string]held
+	mu    sync.Mutex
+	rot   map[string]held
+	ended int // how many holds were ended before their time
 }
 
 type held struct {
@@ -84,7 +85,27 @@ func (h *holds) wait(rot string, now, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.rot, rot)
-	if !until.IsZero() {
+	if until.IsZero() {
+		h.ended++
+		return
+	}
+	h.put(rot, held{since: now, until: until})
+}
+
+// mark is for waitSince: taken before it is found out what to wait for.
+func (h *holds) mark() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ended
+}
+
+// waitSince is wait with what was found out since mark was taken. Where a hold has
+// been ended meanwhile, that may be out of date: there is no hold then.
+func (h *holds) waitSince(mark int, rot string, now, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.rot, rot)
+	if h.ended == mark && !until.IsZero() {
 		h.put(rot, held{since: now, until: until})
 	}
 }
@@ -100,6 +121,7 @@ func (h *holds) put(rot string, v held) {
 func (h *holds) endWait(rot string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.ended++
 	if h.rot[rot].why == nil {
 		delete(h.rot, rot)
 	}
@@ -109,5 +131,6 @@ func (h *holds) endWait(rot string) {
 func (h *holds) release(rot string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.ended++
 	delete(h.rot, rot)
 }

@@ -56,12 +56,11 @@ type leases struct {
 	all   int
 	lost  map[leased]bool // marked by an earlier daemon
 	asked map[leased]bool // of has said that there are some
-	gone  map[string]bool // ROTs of which freed has told
 }
 
 // newLeases reads the marks of an earlier daemon.
 func newLeases(dir string, most int, log *slog.Logger, freed func(rot string)) *leases {
-	l := &leases{dir: dir, most: most, log: log, freed: freed, held: map[leased]int{}, lost: map[leased]bool{}, asked: map[leased]bool{}, gone: map[string]bool{}}
+	l := &leases{dir: dir, most: most, log: log, freed: freed, held: map[leased]int{}, lost: map[leased]bool{}, asked: map[leased]bool{}}
 	marks, _ := os.ReadDir(dir)
 	for _, m := range marks {
 		rot, number, _ := strings.Cut(m.Name(), ".")
@@ -136,7 +135,6 @@ func (l *leases) settle(v leased, unmark bool) {
 	tell := free && l.asked[v]
 	if tell {
 		delete(l.asked, v)
-		l.gone[v.rot] = true
 	}
 	l.mu.Unlock()
 	if tell {
@@ -169,15 +167,6 @@ func (l *leases) countLocked(v leased) int {
 		return max(1, l.held[v])
 	}
 	return l.held[v]
-}
-
-// takeGone tells whether freed was called for the ROT since the last takeGone.
-func (l *leases) takeGone(rot string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	gone := l.gone[rot]
-	delete(l.gone, rot)
-	return gone
 }
 
 // lease serves a value, as getToken does, to a reader that keeps its connection.

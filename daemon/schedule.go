@@ -125,7 +125,7 @@ func (d *Daemon) perform(ctx context.Context, passcard string, w *duty) {
 // again.
 func (d *Daemon) settle(ctx context.Context, st *store.Store, acct rotate.Account, id string) {
 	var wait rotate.Waiting
-	d.leases.takeGone(id)
+	mark := d.settles.mark()
 	rot, err := st.ROT(ctx, id)
 	if err == nil {
 		wait, err = d.engine.Settle(ctx, acct, rot, func(name, _ string) { d.cfg.Log.Info("settling", "rot", id, "step", name) })
@@ -133,10 +133,7 @@ func (d *Daemon) settle(ctx context.Context, st *store.Store, acct rotate.Accoun
 	switch now := d.cfg.Now(); {
 	case ctx.Err() != nil:
 	case err == nil:
-		d.settles.wait(id, now, wait.Until)
-		if d.leases.takeGone(id) { // its last reader, while that was found out
-			d.settles.endWait(id)
-		}
+		d.settles.waitSince(mark, id, now, wait.Until)
 	default:
 		wire := toWire(err)
 		d.cfg.Log.Info("something is left to settle", "rot", id, "code", wire.Code, "err", err)
