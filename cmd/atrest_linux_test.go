@@ -15,8 +15,8 @@ import (
 // get: its memory, its children (a Chromium would be one), and how often it wakes
 // up. That is the number of times that any of its threads gave up a processor or
 // was taken from it: a thread that makes a system call while nothing happens has
-// first been woken. The timer looks at the clock once a minute, and is waited out
-// of the way.
+// first been woken. Three watches take a minute: the timer's look at the clock is
+// in one of them.
 func BenchmarkAtRest(b *testing.B) {
 	g := manyGround(b, 100)
 	g.restartDaemon()
