@@ -31,20 +31,19 @@ func partyOf(p socket.Peer) party {
 // what one sends over hundreds of them is looked at by readersAtOnce goroutines,
 // while another's only request is by one.
 //
-// The kernel hands connections out in the order in which they came. So they are
-// taken from it as fast as they come, and stand in lines here: connsPerParty in
-// each, where the oldest makes room for one more, as that of the longest line does
-// where all are too many.
+// The kernel hands connections out in the order in which they came. So whenever
+// one is accepted, all that have come are taken from it, and stand in lines here:
+// connsPerParty in each, where the oldest makes room for one more, as that of the
+// longest line does where all are too many.
 type fairListener struct {
 	*socket.Listener
-	most int // in all lines
+	most int                // in all lines
+	gone chan socket.Caller // to be closed, which takes the longer the more was sent; nil: at the end
 
 	mu      sync.Mutex
-	come    sync.Cond // a connection, or err; or err is gone
 	all     map[party]*line
 	lines   []*line // those with connections in them, the next one in front
 	waiting int     // in all of these
-	err     error   // of the Listener, for Accept to return once nobody waits
 }
 
 // line is a party with connections.
@@ -55,48 +54,47 @@ type line struct {
 }
 
 func newFairListener(ln *socket.Listener) *fairListener {
-	l := &fairListener{Listener: ln, all: make(map[party]*line), most: maxConns()}
-	l.come.L = &l.mu
-	go l.gather()
-	return l
-}
-
-// gather has connections stand in line until the Listener is closed. Closing one
-// takes the longer the more it was sent, and is left to another goroutine.
-func (l *fairListener) gather() {
 	gone := make(chan socket.Caller, connsPerParty)
-	defer close(gone)
 	go func() {
 		for c := range gone {
 			c.Close()
 		}
 	}()
-	for {
-		c, err := l.Next()
-		if err == nil {
-			if old, full := l.enter(c); full {
-				gone <- old
+	return &fairListener{Listener: ln, all: make(map[party]*line), most: maxConns(), gone: gone}
+}
+
+// gather has those who have come stand in line, and waits for somebody where
+// nobody stands there.
+func (l *fairListener) gather() error {
+	for range connsPerParty { // and then one is accepted, whoever else comes
+		if len(l.lines) == 0 {
+			c, err := l.Next()
+			if err != nil {
+				return err
 			}
-			continue
+			l.enter(c)
+		} else if c, ok, err := l.Ready(); !ok {
+			return err
+		} else if old, full := l.enter(c); full {
+			l.gone <- old
 		}
-		l.mu.Lock()
-		l.err = err
-		l.come.Signal()
-		if errors.Is(err, net.ErrClosed) {
-			break
-		}
-		for l.err != nil { // net/http waits, and asks again
-			l.come.Wait()
-		}
-		l.mu.Unlock()
 	}
-	defer l.mu.Unlock()
+	return nil
+}
+
+// end hangs up on those who still wait.
+func (l *fairListener) end() {
+	if l.gone == nil {
+		return
+	}
 	for _, of := range l.lines {
 		for _, c := range of.waiting {
 			c.Close()
 		}
 	}
-	l.lines = nil
+	l.lines, l.waiting = nil, 0
+	close(l.gone)
+	l.gone = nil
 }
 
 // enter has a connection stand in line. Where that is full, or all are, old has to
@@ -116,7 +114,6 @@ func (l *fairListener) enter(c socket.Caller) (old socket.Caller, full bool) {
 	of.n++
 	of.waiting = append(of.waiting, c)
 	l.waiting++
-	l.come.Signal()
 	if len(of.waiting) <= connsPerParty {
 		if l.waiting <= l.most {
 			return old, false
@@ -155,13 +152,19 @@ func (l *fairListener) leaveLocked(of *line, who party) {
 	}
 }
 
-// Accept returns the next connection that still has a caller.
+// Accept returns the next connection that still has a caller. It is for one
+// goroutine.
 func (l *fairListener) Accept() (net.Conn, error) {
 	for {
-		c, of, err := l.next()
-		if err != nil {
+		err := l.gather()
+		if errors.Is(err, net.ErrClosed) {
+			l.end()
 			return nil, err
 		}
+		if err != nil && len(l.lines) == 0 {
+			return nil, err // net/http waits, and asks again
+		}
+		c, of := l.next()
 		who := partyOf(c.Peer)
 		if c.Gone() {
 			c.Close()
@@ -172,25 +175,16 @@ func (l *fairListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *fairListener) next() (socket.Caller, *line, error) {
+// next takes one from the line in front, which goes to the end of the lines.
+func (l *fairListener) next() (socket.Caller, *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.lines) == 0 && l.err == nil {
-		l.come.Wait()
-	}
-	if err := l.err; errors.Is(err, net.ErrClosed) || err != nil && len(l.lines) == 0 {
-		if !errors.Is(err, net.ErrClosed) {
-			l.err = nil
-			l.come.Signal()
-		}
-		return socket.Caller{}, nil, err
-	}
 	of := l.lines[0]
 	c := l.pop(of)
-	if len(of.waiting) > 0 { // at the end of the lines again
+	if len(of.waiting) > 0 {
 		l.lines = append(l.lines[1:], of)
 	}
-	return c, of, nil
+	return c, of
 }
 
 // fairConn has a turn of its party from when something was read until the next

@@ -27,8 +27,8 @@ func newQueue(t *testing.T) *queue {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	l := &fairListener{Listener: ln, all: make(map[party]*line), most: 2 * connsPerParty}
-	l.come.L = &l.mu
+	l := newFairListener(ln)
+	l.most = 2 * connsPerParty
 	return &queue{t, ln, l}
 }
 
@@ -149,13 +149,32 @@ func TestAllLinesHaveAnEnd(t *testing.T) {
 func TestWhoWaitsIsServedWhereNobodyElseCanBe(t *testing.T) {
 	q := newQueue(t)
 	q.come(uint32(os.Getuid()), 1, "a")
-	q.err = &net.OpError{Op: "accept", Err: unix.EMFILE}
-	if got := q.take(); got != "a" {
-		t.Errorf("took %q", got)
+	another, err := net.Dial("unix", q.ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := q.Accept(); !errors.Is(err, unix.EMFILE) || q.err != nil {
-		t.Errorf("then: %v", err)
+	defer another.Close()
+	var files, none unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
 	}
+	none.Max = files.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	got := q.take()
+	_, err = q.Accept()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	if got != "a" || !errors.Is(err, unix.EMFILE) {
+		t.Errorf("took %q, and then: %v", got, err)
+	}
+	conn, err := q.Accept()
+	if err != nil {
+		t.Fatalf("once there are files again: %v", err)
+	}
+	conn.Close()
 }
 
 // TestTheEndOfTheListener: who waits then is hung up on.
@@ -163,14 +182,13 @@ func TestTheEndOfTheListener(t *testing.T) {
 	q := newQueue(t)
 	waiting := q.come(uint32(os.Getuid()), 1, "a")
 	q.ln.Close()
-	q.gather()
-	_ = waiting.SetReadDeadline(time.Now().Add(time.Minute))
-	if _, err := waiting.Read(make([]byte, 1)); err == nil || isTimeout(err) {
-		t.Errorf("he still waits: %v", err)
-	}
 	for range 2 {
 		if _, err := q.Accept(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("got %v", err)
 		}
+	}
+	_ = waiting.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := waiting.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("he still waits: %v", err)
 	}
 }

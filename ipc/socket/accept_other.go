@@ -10,12 +10,11 @@ import (
 
 // accept keeps a process that is started meanwhile from getting the connection.
 // As with net's, it does not block: sock does not.
-func accept(sock int) (int, error) {
+func accept(sock int) (fd int, from unix.Sockaddr, err error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	fd, _, err := unix.Accept(sock)
-	if err == nil {
+	if fd, from, err = unix.Accept(sock); err == nil {
 		unix.CloseOnExec(fd)
 	}
-	return fd, err
+	return fd, from, err
 }
