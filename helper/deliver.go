@@ -78,7 +78,7 @@ func (c *call) absolute(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(c.Dir, path)
+	return filepath.Join(c.Dir(), path)
 }
 
 // deliver adds a delivery and tells how its first run went.

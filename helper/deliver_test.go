@@ -32,7 +32,7 @@ func TestDeliver(t *testing.T) {
 	e := d.env()
 	runEnv(t.Context(), e, "deliver", "--name", "n", testROT, "--json", "--", "./x/y", "-v").
 		want(t, 0, `{"name":"gh","command":null,"state":"ok","generation":2}`+"\n", "handing")
-	if d.body(deliverPath, &req); req.Name != "n" || !slices.Equal(req.Command, []string{filepath.Join(e.Dir, "x/y"), "-v"}) {
+	if d.body(deliverPath, &req); req.Name != "n" || !slices.Equal(req.Command, []string{filepath.Join(e.Dir(), "x/y"), "-v"}) {
 		t.Errorf("the request: %+v", req)
 	}
 
@@ -106,7 +106,7 @@ func TestNpmrcFromStdin(t *testing.T) {
 	d := newDaemon(t)
 	e := d.env()
 	e.Stdin = strings.NewReader(testToken)
-	file := filepath.Join(e.Dir, ".npmrc")
+	file := filepath.Join(e.Dir(), ".npmrc")
 	runEnv(t.Context(), e, "npmrc", "-", "--registry", "http://localhost:4873", "--file", file).want(t, 0, "", "written")
 	checkFile(t, file, "//localhost:4873/:_authToken="+testToken+"\n")
 }
@@ -116,7 +116,7 @@ func TestLinkAndUnlink(t *testing.T) {
 	d.hasToken()
 	d.delivers(ipc.Delivery{Name: "npmrc", State: ipc.DeliveryOK, Generation: 1})
 	e := d.env()
-	file := filepath.Join(e.Dir, ".npmrc")
+	file := filepath.Join(e.Dir(), ".npmrc")
 	var removed []string
 	d.mux.HandleFunc("DELETE "+ipc.PathDelivery, func(w http.ResponseWriter, r *http.Request) {
 		removed = append(removed, r.PathValue("name"))
@@ -163,7 +163,7 @@ func TestLinkOfAScope(t *testing.T) {
 		json.NewEncoder(w).Encode(map[string]any{"deliveries": links})
 	})
 	e := d.env()
-	file := filepath.Join(e.Dir, ".npmrc")
+	file := filepath.Join(e.Dir(), ".npmrc")
 	const was = "@there:registry=http://localhost:4873/\na=1"
 	if err := os.WriteFile(file, []byte(was), 0o600); err != nil {
 		t.Fatal(err)

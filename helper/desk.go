@@ -48,7 +48,7 @@ func (c *call) goToDesk(cmd command) error {
 
 // findProgram is the path of rotd or rot, "" where there is none.
 func (c *call) findProgram(name string) string {
-	for _, dir := range append([]string{filepath.Dir(c.Executable)}, filepath.SplitList(c.Getenv("PATH"))...) {
+	for _, dir := range append([]string{filepath.Dir(c.Executable())}, filepath.SplitList(c.Getenv("PATH"))...) {
 		path := filepath.Join(dir, name)
 		fi, err := os.Stat(path)
 		if err == nil && filepath.IsAbs(path) && fi.Mode().IsRegular() && fi.Mode().Perm()&0o111 != 0 {

@@ -27,7 +27,7 @@ func TestDesk(t *testing.T) {
 	run := func(want string, args ...string) outcome {
 		t.Helper()
 		env := d.env("PATH=:.:/nonexistent:" + inPath)
-		env.Executable = filepath.Join(beside, "rot")
+		env.Executable = at(filepath.Join(beside, "rot"))
 		ran := ""
 		env.Exec = func(program string, argv, environ []string) error {
 			ran = program

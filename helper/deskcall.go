@@ -110,7 +110,7 @@ func (c *Call) UserConfig() (string, error) { return c.c.userConfig() }
 
 // ProjectConfig is the project's, which npm reads before it; "" where they are
 // the same.
-func (c *Call) ProjectConfig() string { return c.ProjectConfigOf(c.Dir) }
+func (c *Call) ProjectConfig() string { return c.ProjectConfigOf(c.Dir()) }
 
 // ProjectConfigOf is that of the project around a directory.
 func (c *Call) ProjectConfigOf(dir string) string { return c.c.projectNpmrc(dir) }

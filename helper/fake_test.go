@@ -160,7 +160,7 @@ func (d *fakeDaemon) env(extra ...string) *Env {
 	return &Env{
 		Stdin:   strings.NewReader(""),
 		Environ: append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "ROTD_SOCKET=" + d.socket}, extra...),
-		Dir:     home, UID: os.Getuid(), GOOS: "linux",
+		Dir:     at(home), Executable: at(""), UID: os.Getuid(), GOOS: "linux",
 		Now: func() time.Time { return testNow },
 	}
 }
@@ -211,3 +211,6 @@ var errBroken = errors.New("broken")
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+// at is a path that an Env is asked for.
+func at(path string) func() string { return func() string { return path } }

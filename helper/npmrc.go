@@ -117,7 +117,7 @@ func (c *call) npmrcFile(o *npmrcFlags, ref string) (err error) {
 	own, err := c.userConfig()
 	switch {
 	case o.project:
-		o.file, _ = projectConfig(c.Dir)
+		o.file, _ = projectConfig(c.Dir())
 	case o.file == "" && err != nil:
 		return err
 	case o.file == "":

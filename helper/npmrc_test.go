@@ -60,18 +60,18 @@ func TestNpmrcWarnsOfWhatHidesIt(t *testing.T) {
 		"rot: warning: the environment sets BUN_CONFIG_TOKEN, which Bun takes instead: unset it\n✔")
 
 	e = d.env()
-	e.Dir = t.TempDir()
-	sub := filepath.Join(e.Dir, "a", "b")
+	e.Dir = at(t.TempDir())
+	sub := filepath.Join(e.Dir(), "a", "b")
 	for path, text := range map[string]string{"package.json": "{}", ".npmrc": "x=1\n//localhost:4873/:_authToken=${NODE_AUTH_TOKEN}\n"} {
-		if err := os.WriteFile(filepath.Join(e.Dir, path), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(e.Dir(), path), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := os.MkdirAll(sub, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	project := filepath.Join(e.Dir, ".npmrc")
-	e.Dir = sub
+	project := filepath.Join(e.Dir(), ".npmrc")
+	e.Dir = at(sub)
 	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "line 2 of "+project+" takes the token from ${NODE_AUTH_TOKEN}, which is not set: npm sends these words")
 	e.Environ, e.Stderr = append(e.Environ, "NODE_AUTH_TOKEN=x"), nil
 	runEnv(t.Context(), e, "npmrc", testROT).want(t, 0, "", "npm and 4 others take the token of the project's own file instead, here: delete line 2 of "+project)
@@ -93,23 +93,23 @@ func TestNpmrcOfAProject(t *testing.T) {
 	e := d.env()
 	git := func(args ...string) {
 		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", e.Dir, "-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...)
+		cmd := exec.Command("git", append([]string{"-C", e.Dir(), "-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v: %s", args, err, out)
 		}
 	}
 	put := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(e.Dir, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(e.Dir(), name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.Dir = filepath.Join(t.TempDir(), "project")
-	if err := os.MkdirAll(filepath.Join(e.Dir, "sub"), 0o700); err != nil {
+	e.Dir = at(filepath.Join(t.TempDir(), "project"))
+	if err := os.MkdirAll(filepath.Join(e.Dir(), "sub"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	top := e.Dir
-	project := filepath.Join(e.Dir, ".npmrc")
+	top := e.Dir()
+	project := filepath.Join(e.Dir(), ".npmrc")
 	line := "//localhost:4873/:_authToken=" + testToken + "\n"
 	put("package.json", "{}")
 	rot := func(code int, stderr string, args ...string) {
@@ -117,9 +117,9 @@ func TestNpmrcOfAProject(t *testing.T) {
 		e.Stderr = nil
 		runEnv(t.Context(), e, append([]string{"npmrc", testROT}, args...)...).want(t, code, "", stderr)
 	}
-	e.Dir = filepath.Join(top, "sub")
+	e.Dir = at(filepath.Join(top, "sub"))
 	rot(0, "✔ "+project+" written", "--project")
-	e.Dir = top
+	e.Dir = at(top)
 	checkFile(t, project, line)
 	put(".npmrc", "a=1\n")
 

@@ -11,24 +11,28 @@ import (
 
 // Process is what rot has of its surroundings where it is a program.
 func Process() *Env {
-	dir, _ := os.Getwd() // "" where it is gone: then there is no project either
-	program, _ := os.Executable()
 	env := &Env{
 		Stdin:   os.Stdin,
 		Stdout:  os.Stdout,
 		Stderr:  os.Stderr,
 		OpenTTY: func() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) },
 		Environ: os.Environ(),
-		Dir:     dir,
-		UID:     os.Getuid(),
-		GOOS:    runtime.GOOS,
-		Now:     time.Now,
+		Dir: func() string {
+			dir, _ := os.Getwd()
+			return dir
+		},
+		UID:  os.Getuid(),
+		GOOS: runtime.GOOS,
+		Now:  time.Now,
 
 		Interruptible: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		},
-		Executable: program,
-		Exec:       syscall.Exec,
+		Executable: func() string {
+			program, _ := os.Executable()
+			return program
+		},
+		Exec: syscall.Exec,
 	}
 	env.StdinTTY, _ = IsTerminal(os.Stdin)
 	env.StdoutTTY, _ = IsTerminal(os.Stdout)

@@ -12,7 +12,8 @@ import (
 	"rotd/ipc/fmt"
 )
 
-// Env is what rot has of its surroundings. A test brings its own.
+// Env is what rot has of its surroundings. A test brings its own. What takes time to
+// find out, and is seldom asked for, is a function.
 type Env struct {
 	Stdin  io.Reader
 	Stdout io.Writer
@@ -25,8 +26,8 @@ type Env struct {
 	// OpenTTY opens the terminal that questions are asked on.
 	OpenTTY func() (*os.File, error)
 
-	Environ []string // "K=V"; of two values the last counts
-	Dir     string   // the working directory
+	Environ []string      // "K=V"; of two values the last counts
+	Dir     func() string // the working directory; "": it is gone
 	UID     int
 	GOOS    string
 	Now     func() time.Time
@@ -35,7 +36,7 @@ type Env struct {
 	// undoes that; nil: the context of Run does so.
 	Interruptible func(context.Context) (context.Context, context.CancelFunc)
 
-	Executable string // this program's path
+	Executable func() string // this program's path; "": nobody knows
 	// Exec is syscall.Exec. Nil: another program is never put in rot's place.
 	Exec func(program string, argv, environ []string) error
 }

@@ -124,7 +124,7 @@ func (c *call) warnShadows(registry, file string, handed []string) {
 	if err != nil {
 		return
 	}
-	at, project := UserNpmrc, c.projectNpmrc(c.Dir)
+	at, project := UserNpmrc, c.projectNpmrc(c.Dir())
 	if project != "" && sameFile(project, file) {
 		at = ProjectNpmrc
 	}

@@ -18,7 +18,7 @@ func (c *call) yarnServer() string {
 	if server := c.Getenv(yarnRegistry); server != "" {
 		return server
 	}
-	for dir := c.Dir; dir != ""; dir = filepath.Dir(dir) {
+	for dir := c.Dir(); dir != ""; dir = filepath.Dir(dir) {
 		if server := yarnServerIn(filepath.Join(dir, ".yarnrc.yml")); server != "" {
 			return server
 		}

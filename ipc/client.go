@@ -2,10 +2,12 @@ package ipc
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"iter"
+	"os"
 	"strings"
 	"time"
 
@@ -27,6 +29,8 @@ type Client struct {
 	AccessToken secret.Text
 	// Dial replaces the connection to Socket, in tests. It may be nil.
 	Dial func(ctx context.Context, socket string) (io.ReadWriteCloser, error)
+	// patience replaces answerTime, in tests.
+	patience time.Duration
 }
 
 // ProtocolError says that what came back is not a whole answer of rotd's API.
@@ -36,8 +40,11 @@ type ProtocolError struct {
 }
 
 func (e *ProtocolError) Error() string {
-	if errors.Is(e.Cause, errCutOff) {
+	switch {
+	case errors.Is(e.Cause, errCutOff):
 		return fmt.Sprintf("rotd behind %s hung up in the middle of its answer", e.Socket)
+	case errors.Is(e.Cause, os.ErrDeadlineExceeded):
+		return fmt.Sprintf("rotd behind %s did not answer in time", e.Socket)
 	}
 	return fmt.Sprintf("the answer from %s is not rotd's: %v", e.Socket, e.Cause)
 }
@@ -46,7 +53,7 @@ func (e *ProtocolError) Unwrap() error { return e.Cause }
 
 // Hint says what to do.
 func (e *ProtocolError) Hint() string {
-	if errors.Is(e.Cause, errCutOff) {
+	if errors.Is(e.Cause, errCutOff) || errors.Is(e.Cause, os.ErrDeadlineExceeded) {
 		return "see whether it still runs, and try again: rot status"
 	}
 	return "try again; if it stays so, see whether rot and rotd have one version: rot version"
@@ -111,11 +118,11 @@ func (c *Client) Delete(ctx context.Context, path string, out any) error {
 	return c.once(ctx, "DELETE", path, nil, out)
 }
 
+// deadline is when an answer has to be there.
+func (c *Client) deadline() time.Time { return time.Now().Add(cmp.Or(c.patience, answerTime)) }
+
 func (c *Client) once(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTime,
-		fmt.Errorf("rotd behind %s did not answer within %v", c.Socket, answerTime))
-	defer cancel()
-	a, err := c.send(ctx, method, path, in)
+	a, err := c.send(ctx, c.deadline(), method, path, in)
 	if err != nil {
 		return err
 	}
@@ -167,7 +174,7 @@ func (c *Client) Lines(ctx context.Context, path string) iter.Seq2[[]byte, error
 
 func (c *Client) lines(ctx context.Context, method, path string, in any) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		a, err := c.send(ctx, method, path, in)
+		a, err := c.send(ctx, time.Time{}, method, path, in)
 		if err != nil {
 			yield(nil, err)
 			return

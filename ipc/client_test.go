@@ -289,34 +289,24 @@ func TestDialErrorsNameTheirCause(t *testing.T) {
 	}
 }
 
-func TestDialWaitsForAPlaceInTheQueue(t *testing.T) {
-	path := filepath.Join(socketDir(t), "s")
-	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}), syscall.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	var open []io.Closer
-	defer func() {
-		for _, c := range open {
-			c.Close()
-		}
-	}()
-	for { // until the queue is full
-		c, err := dial(ctx, path)
-		if err != nil {
-			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%v, want the context's end", err)
+// TestARotdThatDoesNotAnswer: not at all, or not to the end.
+func TestARotdThatDoesNotAnswer(t *testing.T) {
+	for name, begin := range map[string]string{"at all": "", "to the end": "{"} {
+		done := make(chan struct{})
+		c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if begin != "" {
+				io.WriteString(w, begin)
+				w.(http.Flusher).Flush()
 			}
-			return
-		}
-		if open = append(open, c); len(open) > 100 {
-			t.Fatal("this system has no such queue")
+			<-done
+		}))
+		c.patience = 50 * time.Millisecond
+		var tok Token
+		err := c.Get(t.Context(), Path(PathToken, "ci"), &tok)
+		close(done)
+		var e *ProtocolError
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), "did not answer in time") || e.Hint() == "" {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -4,27 +4,60 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // conn is a connection to rotd whose reads block the thread. With the runtime's
 // poller, which serves many connections by few threads, the one of rot get takes
 // a fifth more of the whole process's time. Close ends a read that waits.
 type conn struct {
-	fd int
+	fd       int
+	answered bool // something was read
 
-	mu     sync.Mutex
-	using  int // reads and writes that go on: the descriptor is theirs
-	closed bool
+	mu       sync.Mutex
+	deadline time.Time // zero: there is none
+	using    int       // reads and writes that go on: the descriptor is theirs
+	closed   bool
 }
 
+// soon is when most of rotd's answers have come: they are read from memory.
+const soon = 5 * time.Millisecond
+
+// Read waits for the first bytes busily, and soon as everybody does. It is for one
+// goroutine at a time.
 func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.use(func() (int, error) { return syscall.Read(c.fd, b) })
-	if n == 0 && err == nil && len(b) > 0 {
-		err = io.EOF
+	read := syscall.Read
+	first := !c.answered
+	if first {
+		read = readBusily
 	}
-	return n, err
+	for {
+		left, err := c.left()
+		if err != nil {
+			return 0, err
+		}
+		if first && (left == 0 || left > soon) {
+			left = soon
+		}
+		n, err := c.use(func() (int, error) {
+			if err := setTimeout(c.fd, syscall.SO_RCVTIMEO, left); err != nil {
+				return 0, err
+			}
+			return read(c.fd, b)
+		})
+		if errors.Is(err, syscall.EAGAIN) {
+			first, read = false, syscall.Read
+			continue
+		}
+		c.answered = true
+		if n == 0 && err == nil && len(b) > 0 {
+			err = io.EOF
+		}
+		return n, err
+	}
 }
 
 func (c *conn) Write(b []byte) (written int, err error) {
@@ -32,8 +65,33 @@ func (c *conn) Write(b []byte) (written int, err error) {
 		var n int
 		n, err = c.use(func() (int, error) { return syscall.Write(c.fd, b[written:]) })
 		written += n
+		if errors.Is(err, syscall.EAGAIN) { // connectPause is over
+			_, err = c.left()
+		}
 	}
 	return written, err
+}
+
+// SetDeadline bounds the reads and writes that begin from now on.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadline = t
+	return nil
+}
+
+// left is the time to the deadline, 0 where there is none, or the error that it is
+// over.
+func (c *conn) left() (time.Duration, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.deadline.IsZero() {
+		return 0, nil
+	}
+	if left := time.Until(c.deadline); left > time.Microsecond { // a timeval's grain
+		return left, nil
+	}
+	return 0, os.ErrDeadlineExceeded
 }
 
 // use calls f until no signal interrupts it.

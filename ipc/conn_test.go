@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // dialed is a connection as rot has it, and its other end.
@@ -93,4 +96,63 @@ func TestConnReadsToTheEnd(t *testing.T) {
 	if err := near.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestDeadlines: nobody waits longer for a rotd that neither reads nor answers, and
+// without a deadline he waits on.
+func TestDeadlines(t *testing.T) {
+	near, far := dialed(t)
+	defer near.Close()
+	const patience = 4 * soon
+	start := time.Now()
+	_ = near.SetDeadline(start.Add(patience))
+	if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) < patience {
+		t.Errorf("a read ended after %v: %v", time.Since(start), err)
+	}
+	_ = near.SetDeadline(time.Time{})
+	go func() {
+		time.Sleep(patience)
+		_, _ = far.Write([]byte("late"))
+	}()
+	if n, err := near.Read(make([]byte, 9)); n != 4 || err != nil {
+		t.Errorf("without a deadline: %d bytes, %v", n, err)
+	}
+	_ = near.SetDeadline(time.Now().Add(patience))
+	if n, err := near.Write(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n == 1<<20 {
+		t.Errorf("a write ended after %d bytes: %v", n, err)
+	}
+}
+
+// TestAFullQueueIsWaitedFor: more have come than rotd has let in.
+func TestAFullQueueIsWaitedFor(t *testing.T) {
+	path := filepath.Join(socketDir(t), "s")
+	fd, err := newSocket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := connect(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	stop := errors.New("that is enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(2*connectPause, func() { cancel(stop) })
+	if _, err := connect(ctx, path); !errors.Is(err, stop) {
+		t.Errorf("whoever did not want to wait any more: %v", err)
+	}
+	time.AfterFunc(2*connectPause, func() {
+		if conn, _, err := unix.Accept(fd); err == nil {
+			_ = unix.Close(conn)
+		}
+	})
+	second, err := connect(t.Context(), path)
+	if err != nil {
+		t.Fatalf("once there was room: %v", err)
+	}
+	_ = second.Close()
 }

@@ -45,6 +45,8 @@ func (e *DialError) text() (sentence, hint string) {
 	case errors.Is(e.Cause, fs.ErrPermission):
 		return fmt.Sprintf("rotd may be running, but you may not use its socket %s", e.Path),
 			"ask whoever runs it to open it to a group of yours (rotd run --socket-group), or start one of your own: rotd run"
+	case errors.Is(e.Cause, os.ErrDeadlineExceeded):
+		return fmt.Sprintf("rotd behind %s lets nobody in any more", e.Path), "see what it logs, and try again"
 	case errors.Is(e.Cause, syscall.EINVAL), errors.Is(e.Cause, syscall.ENAMETOOLONG):
 		return "the socket's path is too long: " + e.Path, "choose a shorter one with --socket or ROTD_SOCKET"
 	default:
@@ -73,37 +75,39 @@ func dial(ctx context.Context, path string) (io.ReadWriteCloser, error) {
 	return nil, &DialError{Path: path, Cause: err}
 }
 
+// connectPause is for how long connect waits in the kernel before it looks whether
+// it still should.
+const connectPause = 100 * time.Millisecond
+
 // connect is net.Dial without package net, whose resolver of host names and
-// connections would be an eighth of the helper.
+// connections would be an eighth of the helper. It waits at most answerTime, where
+// more want to connect than rotd has let in.
 func connect(ctx context.Context, path string) (*conn, error) {
-	syscall.ForkLock.RLock() // a process that is started meanwhile does not get it
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err == nil {
-		unix.CloseOnExec(fd)
-	}
-	syscall.ForkLock.RUnlock()
+	fd, err := newSocket()
 	if err != nil {
 		return nil, err
 	}
-	err = unix.SetNonblock(fd, true) // a full queue of connections is waited for below
-	for err == nil {
+	err = setTimeout(fd, unix.SO_SNDTIMEO, connectPause)
+	for end := time.Now().Add(answerTime); err == nil; {
 		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
-		if err == nil {
-			if err = unix.SetNonblock(fd, false); err == nil {
-				return &conn{fd: fd}, nil
-			}
-			break
-		}
-		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
-			break
-		}
-		select {
-		case <-ctx.Done():
+		switch {
+		case err == nil:
+			return &conn{fd: fd}, nil
+		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):
+		case ctx.Err() != nil:
 			err = context.Cause(ctx)
-		case <-time.After(10 * time.Millisecond):
+		case time.Now().Before(end):
 			err = nil
+		default:
+			err = os.ErrDeadlineExceeded
 		}
 	}
 	_ = unix.Close(fd)
 	return nil, err
+}
+
+// setTimeout sets how long one of a socket's calls may take; 0: without an end.
+func setTimeout(fd, option int, d time.Duration) error {
+	tv := unix.NsecToTimeval(int64(d))
+	return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, option, &tv)
 }

@@ -2,10 +2,10 @@ package ipc
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sys/unix"
 
-	"rotd/ipc/fmt"
 	"rotd/ipc/json"
 )
 
@@ -20,10 +20,7 @@ type Lease struct {
 // connection must be a file, as that to Socket is. A rotd that knows nothing of
 // leases answers, too: out tells.
 func (c *Client) Lease(ctx context.Context, path string, out any) (*Lease, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTime,
-		fmt.Errorf("rotd behind %s did not answer within %v", c.Socket, answerTime))
-	defer cancel()
-	a, err := c.send(ctx, "GET", path, nil)
+	a, err := c.send(ctx, c.deadline(), "GET", path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +33,7 @@ func (c *Client) Lease(ctx context.Context, path string, out any) (*Lease, error
 		return nil, a.fault(err)
 	}
 	a.unhook()
+	a.limit(time.Time{})
 	return &Lease{a, a.conn.(interface{ Fd() uintptr }).Fd()}, nil
 }
 

@@ -120,7 +120,7 @@ func (a *adoption) find(ctx context.Context, dirs []string, rot string) error {
 	}
 	a.read(own, true)
 	if len(dirs) == 0 {
-		dirs = []string{a.Dir}
+		dirs = []string{a.Dir()}
 	}
 	for _, dir := range dirs {
 		if err := a.walk(ctx, a.Absolute(dir), own); err != nil {

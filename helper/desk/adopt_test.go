@@ -39,7 +39,7 @@ func newEstate(t *testing.T, files map[string]string) *estate {
 	s := &estate{fakeDaemon: d, e: d.env(), accepted: map[string]string{testToken: "rotd-1", "npm_oldEXAMPLE": "laptop", "npm_olderEXAMPLE": "shared", "npm_writesEXAMPLE": "writes"},
 		rots: []ipc.ROT{{Ref: testROT, Registry: testRegistry, Username: "ada", Generation: 1, State: ipc.StateOK}}}
 	place(t, s.e, files)
-	s.e.Dir = s.e.Getenv("HOME")
+	s.e.Dir = at(s.e.Getenv("HOME"))
 	expires := testNow.Add(9 * 24 * time.Hour)
 	d.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		d.keep(r)
@@ -86,7 +86,7 @@ func newEstate(t *testing.T, files map[string]string) *estate {
 // deliver does what rotd would run.
 func (s *estate) deliver(w http.ResponseWriter, command []string) {
 	var out bytes.Buffer
-	e := &helper.Env{Stdin: strings.NewReader(testToken), Stdout: &out, Stderr: &out, Environ: s.e.Environ, Dir: "/", Now: s.e.Now, GOOS: "linux"}
+	e := &helper.Env{Stdin: strings.NewReader(testToken), Stdout: &out, Stderr: &out, Environ: s.e.Environ, Dir: at("/"), Now: s.e.Now, GOOS: "linux"}
 	d := ipc.Delivery{Name: "npmrc", Command: command, State: ipc.DeliveryOK, Generation: 1}
 	if Run(s.t.Context(), e, command[1:]) != 0 {
 		d.State, d.Error = ipc.DeliveryFailing, "exit status 1"

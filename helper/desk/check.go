@@ -26,7 +26,7 @@ func runCheck(ctx context.Context, c *helper.Call, args []string) error {
 	if err != nil {
 		return err
 	}
-	s := &seeker{Call: c, registry: tok.Registry, dir: c.Dir, ctx: ctx}
+	s := &seeker{Call: c, registry: tok.Registry, dir: c.Dir(), ctx: ctx}
 	all, err := s.check(tok, args[1:])
 	if err != nil {
 		return err

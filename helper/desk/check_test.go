@@ -30,7 +30,7 @@ func (d *fakeDaemon) hasToken() {
 func place(t *testing.T, e *helper.Env, files map[string]string) {
 	t.Helper()
 	home := e.Getenv("HOME")
-	e.Dir = filepath.Join(home, "p")
+	e.Dir = at(filepath.Join(home, "p"))
 	files["p/package.json"] = "{}"
 	for name, text := range files {
 		path := filepath.Join(home, name)

@@ -101,10 +101,10 @@ func TestDoctorReadsWhatNpmReads(t *testing.T) {
 		"a workflow of tests":    {workflow: "    runs-on: ubuntu-latest\n      - run: npm test # npm publish", want: "nothing hides"},
 	} {
 		in := d.env(tc.env...)
-		in.Dir = t.TempDir()
+		in.Dir = at(t.TempDir())
 		for file, text := range map[string]string{
-			filepath.Join(in.Getenv("HOME"), ".npmrc"): tc.user, filepath.Join(in.Dir, ".npmrc"): tc.project,
-			filepath.Join(in.Dir, ".github", "workflows", "release.yaml"): tc.workflow, filepath.Join(in.Dir, "package.json"): "{}",
+			filepath.Join(in.Getenv("HOME"), ".npmrc"): tc.user, filepath.Join(in.Dir(), ".npmrc"): tc.project,
+			filepath.Join(in.Dir(), ".github", "workflows", "release.yaml"): tc.workflow, filepath.Join(in.Dir(), "package.json"): "{}",
 		} {
 			if text == "" {
 				continue

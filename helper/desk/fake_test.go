@@ -112,7 +112,7 @@ func (d *fakeDaemon) env(extra ...string) *helper.Env {
 	return &helper.Env{
 		Stdin:   strings.NewReader(""),
 		Environ: append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "ROTD_SOCKET=" + d.socket}, extra...),
-		Dir:     home, UID: os.Getuid(), GOOS: "linux",
+		Dir:     at(home), Executable: at(""), UID: os.Getuid(), GOOS: "linux",
 		Now: func() time.Time { return testNow },
 	}
 }
@@ -153,3 +153,6 @@ func writeFile(t *testing.T, name, text string) string {
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken") }
+
+// at is a path that an Env is asked for.
+func at(path string) func() string { return func() string { return path } }

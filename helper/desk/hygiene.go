@@ -98,7 +98,7 @@ func (x *examination) publishing() {
 	if where != "" {
 		x.found("publishing", true, where, better)
 	}
-	for _, file := range hostedPublishers(x.Dir) {
+	for _, file := range hostedPublishers(x.Dir()) {
 		x.found("publishing", true, file+" publishes from a runner of GitHub's own, where npm needs no token", better)
 	}
 }

@@ -23,7 +23,7 @@ func pnpmHome(t *testing.T, d *fakeDaemon, version string, extra ...string) *hel
 			t.Fatal(err)
 		}
 	}
-	e.Executable = filepath.Join(home, "rotd")
+	e.Executable = at(filepath.Join(home, "rotd"))
 	t.Setenv("PATH", home+":/usr/bin:/bin")
 	return e
 }
@@ -92,7 +92,7 @@ func TestPnpmRefuses(t *testing.T) {
 		}
 	}
 	isFile(t, filepath.Join(home, ".npmrc"), foreign)
-	e.Executable = "/nonexistent/rotd"
+	e.Executable = at("/nonexistent/rotd")
 	e.Environ = append(e.Environ, "PATH=")
 	d.runEnv(e, "pnpm", "ci", "--pnpm", "12").want(t, ipc.ExitFailed, "", "the program rot is neither beside rotd nor in PATH")
 }

@@ -174,7 +174,7 @@ func warnOfYarn(c *helper.Call, file, registry string) {
 	if always(file) {
 		c.Warn("npmAlwaysAuth at the top of " + file + " does not hold for the registry any more: set it under npmRegistries, beside the token, if packages without a scope are private")
 	}
-	for d := c.Dir; d != ""; d = filepath.Dir(d) {
+	for d := c.Dir(); d != ""; d = filepath.Dir(d) {
 		project := filepath.Join(d, ".yarnrc.yml")
 		if b, err := os.ReadFile(project); err == nil && project != file && strings.Contains(string(b), key) {
 			c.Warn(project + " has settings of its own for the registry, which Yarn takes instead there")
