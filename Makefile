@@ -26,11 +26,14 @@ bin/rotd: FORCE
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/rotd
 
 # The helper stays tiny: no cgo, no symbols, no function of ours copied into its
-# callers, no gaps between functions. The test of its size reads these two lines.
+# callers, no gaps between functions. The tests of its size and start read these lines.
 SMALL_GC := rotd/...=-l
 SMALL_LD := -s -w -funcalign=4
+# Where rot begins, on the systems that helper/early is for.
+EARLY_LD := -E rotd/helper/early.entry
+EARLY := $(if $(filter linux/amd64 linux/arm64,$(shell go env GOOS)/$(shell go env GOARCH)),$(EARLY_LD))
 bin/rot: FORCE
-	CGO_ENABLED=0 go build -trimpath -gcflags '$(SMALL_GC)' -ldflags '$(SMALL_LD) $(LDFLAGS)' -o $@ ./cmd/rot
+	CGO_ENABLED=0 go build -trimpath -gcflags '$(SMALL_GC)' -ldflags '$(SMALL_LD) $(EARLY) $(LDFLAGS)' -o $@ ./cmd/rot
 
 bin/npm-sandbox: FORCE
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/npm-sandbox
@@ -58,6 +61,7 @@ check:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt wants:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	GOOS=darwin go vet ./...
+	GOARCH=arm64 go vet ./helper/early
 	.tools/bin/staticcheck -checks all ./...
 
 bench: all
@@ -79,7 +83,7 @@ package:
 	.ci/tools.sh package
 	rm -rf $(DIST)/root
 	go build $(RELEASE) -ldflags '$(RELEASE_LD)' -o $(DIST)/bin/rotd ./cmd/rotd
-	CGO_ENABLED=0 go build $(RELEASE) -gcflags '$(SMALL_GC)' -ldflags '$(SMALL_LD) $(RELEASE_LD)' -o $(DIST)/bin/rot ./cmd/rot
+	CGO_ENABLED=0 go build $(RELEASE) -gcflags '$(SMALL_GC)' -ldflags '$(SMALL_LD) $(EARLY) $(RELEASE_LD)' -o $(DIST)/bin/rot ./cmd/rot
 	go run ./packaging/build -bin $(DIST)/bin -out $(DIST) -version $(VERSION) -epoch $$(git log -1 --format=%ct)
 
 clean:

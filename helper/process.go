@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"rotd/helper/early"
 )
 
 // Process is what rot has of its surroundings where it is a program.
@@ -24,6 +26,8 @@ func Process() *Env {
 		UID:  os.Getuid(),
 		GOOS: runtime.GOOS,
 		Now:  time.Now,
+
+		Asked: early.Connection(),
 
 		Interruptible: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)

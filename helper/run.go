@@ -32,6 +32,10 @@ type Env struct {
 	GOOS    string
 	Now     func() time.Time
 
+	// Asked is a connection to rotd on which what these arguments ask for has been
+	// asked, as package early does; nil: there is none.
+	Asked io.ReadWriteCloser
+
 	// Interruptible returns a context that ends with the user's Ctrl-C, and what
 	// undoes that; nil: the context of Run does so.
 	Interruptible func(context.Context) (context.Context, context.CancelFunc)
@@ -318,5 +322,10 @@ func (c *call) client() *ipc.Client {
 	if c.socket == "" {
 		c.socket = ipc.FindSocket(c.Getenv, c.GOOS, c.UID)
 	}
-	return &ipc.Client{Socket: c.socket}
+	client := &ipc.Client{Socket: c.socket}
+	if asked := c.Asked; asked != nil {
+		c.Asked = nil
+		client.Dial = func(context.Context, string) (io.ReadWriteCloser, error) { return asked, nil }
+	}
+	return client
 }

@@ -3,11 +3,12 @@ package helper
 import (
 	"path/filepath"
 	"strings"
+
+	"rotd/helper/early"
 )
 
-// HelperPrefix begins the name of a link to rot that pnpm runs to get a token
-// (tokenHelper), without arguments: the reference follows in the name.
-const HelperPrefix = "rot-helper-"
+// HelperPrefix begins the name of a link that answers as pnpm's tokenHelper.
+const HelperPrefix = early.LinkPrefix
 
 // Arguments are what follows the name of the program in a command line. Under
 // the name of such a link rot answers as pnpm wants it.

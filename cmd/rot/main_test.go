@@ -79,12 +79,22 @@ func TestSize(t *testing.T) {
 func build(tb testing.TB, env ...string) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "rot")
-	cmd := exec.Command("go", "build", "-trimpath", "-gcflags", makefile(tb, "SMALL_GC"), "-ldflags", makefile(tb, "SMALL_LD"), "-o", path, ".")
+	goBuildFor(tb, env, path, "-trimpath", "-gcflags", makefile(tb, "SMALL_GC"), "-ldflags", makefile(tb, "SMALL_LD"))
+	return path
+}
+
+func goBuild(tb testing.TB, path string, flags ...string) {
+	tb.Helper()
+	goBuildFor(tb, nil, path, flags...)
+}
+
+func goBuildFor(tb testing.TB, env []string, path string, flags ...string) {
+	tb.Helper()
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", path, ".")...)
 	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("%v\n%s", err, out)
 	}
-	return path
 }
 
 // makefile is the value of a variable there.

@@ -1,0 +1,5 @@
+package early
+
+import "syscall"
+
+const sysStat = syscall.SYS_NEWFSTATAT
