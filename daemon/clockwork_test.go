@@ -259,7 +259,7 @@ func TestAYear(t *testing.T) {
 	for w.npm.Before(end) {
 		w.served("before the look")
 		next := w.turn()
-		if w.npm = w.npm.Add(longestNap); next.After(w.npm) {
+		if w.npm = w.npm.Add(tickingNap); next.After(w.npm) {
 			w.npm = next // there is nothing to see until then
 		}
 		if !w.npm.Before(bed) { // the lid is closed

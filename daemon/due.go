@@ -40,11 +40,7 @@ func (d *Daemon) due(ctx context.Context, looked time.Time) (work map[string]*du
 		}
 		return work[passcard]
 	}
-	later := func(t time.Time) {
-		if next.IsZero() || t.Before(next) {
-			next = t
-		}
-	}
+	later := func(t time.Time) { next = earlier(next, t) }
 	var near []store.ROT
 	for _, r := range rots {
 		if d.running.has(r.ID) {
@@ -92,10 +88,7 @@ func (d *Daemon) due(ctx context.Context, looked time.Time) (work map[string]*du
 	for _, passcard := range checks {
 		of(passcard).check = true
 	}
-	if !at.IsZero() {
-		later(at)
-	}
-	return work, next, nil
+	return work, earlier(next, at), nil
 }
 
 // unfinished are the ROTs with unfinished generations, or deliveries that are

@@ -39,6 +39,9 @@ func TestASmallLookFindsWhatALookAtAllFinds(t *testing.T) {
 			when := fmt.Sprintf("seed %d, step %d, after %s", seed, step, did)
 			w.sameLooks(when)
 			w.sameNews(when)
+			if w.rnd.IntN(2) == 0 {
+				w.stillUntilNext(when)
+			}
 			if t.Failed() {
 				return
 			}
@@ -104,8 +107,44 @@ func (w *clockwork) sameNews(when string) {
 	}
 	if w.rnd.IntN(3) == 0 {
 		w.d.notify = func(context.Context, []Notice) error { return nil }
-		w.must(w.d.tellChanges(ctx))
+		_, err := w.d.tellChanges(ctx)
+		w.must(err)
 		w.d.work.Wait()
+	}
+}
+
+// stillUntilNext lets the timer look until it has nothing to do, and some of the time
+// pass that it then sleeps for: there must be nothing to do, and nothing to tell.
+func (w *clockwork) stillUntilNext(when string) {
+	w.t.Helper()
+	told := 0
+	w.d.notify = func(_ context.Context, all []Notice) error { told += len(all); return nil }
+	look := func() (work map[string]*duty, next time.Time) {
+		work, next, err := w.d.due(w.t.Context(), w.last)
+		w.must(err)
+		w.last = w.now()
+		tell, err := w.d.tellChanges(w.t.Context())
+		w.must(err)
+		w.d.work.Wait()
+		return work, earlier(next, tell)
+	}
+	work, next := look()
+	if len(work) > 0 {
+		return // who has done it makes the timer look again
+	}
+	nap := 100 * day
+	if !next.IsZero() {
+		nap = next.Sub(w.now())
+	}
+	if nap <= time.Millisecond {
+		w.t.Errorf("%s: it is to look again in %v, and has just done so", when, nap)
+		return
+	}
+	began := w.now()
+	told = 0
+	w.npm = w.npm.Add(nap - time.Duration(w.rnd.Int64N(int64(nap)/2)) - time.Millisecond)
+	if work, _ := look(); len(work) > 0 || told > 0 {
+		w.t.Errorf("%s: at %v it was to sleep until %v, and at %v there is this to do: %s; and %d to tell", when, began, next, w.now(), dutiesText(work), told)
 	}
 }
 
@@ -126,7 +165,7 @@ func (w *clockwork) anything(passcards, rots []string) string {
 		what string
 		do   func()
 	}{
-		{"some seconds", func() { w.npm = w.npm.Add(span(longestNap)) }},
+		{"some seconds", func() { w.npm = w.npm.Add(span(tickingNap)) }},
 		{"some hours", func() { w.npm = w.npm.Add(span(10 * time.Hour)) }},
 		{"some days", func() { w.npm = w.npm.Add(span(20 * day)) }},
 		{"the clock was set", func() { w.skew = span(40*day) - 20*day }},

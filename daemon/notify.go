@@ -50,21 +50,23 @@ const (
 	nagEvery = day
 )
 
-// tellChanges tells the user what has changed since the last look. What was told
-// is kept first: after a crash one message may be missing, and none comes twice.
-// Only the timer calls it.
-func (d *Daemon) tellChanges(ctx context.Context) error {
+// tellChanges tells the user what has changed since the last look, and returns when
+// there will be something to tell by the clock alone. What was told is kept first:
+// after a crash one message may be missing, and none comes twice. Only the timer
+// calls it.
+func (d *Daemon) tellChanges(ctx context.Context) (next time.Time, err error) {
 	st := d.store.Load()
 	if d.notify == nil {
-		return nil
+		return next, nil
 	}
+	now := d.cfg.Now()
 	views, err := d.notableViews(ctx, st)
 	if err != nil {
-		return err
+		return next, err
 	}
-	notices, err := d.tellSignIns(ctx, st, views)
+	notices, next, err := d.tellSignIns(ctx, st, now, views)
 	if err != nil {
-		return err
+		return next, err
 	}
 	for _, v := range views {
 		r, err := st.ROT(ctx, strings.TrimPrefix(v.Ref, rotRef("")))
@@ -72,22 +74,35 @@ func (d *Daemon) tellChanges(ctx context.Context) error {
 			continue // it was removed just now
 		}
 		if err != nil {
-			return err
+			return next, err
 		}
-		if !worthTelling(d.cfg.Now(), r, v) {
-			continue
+		if worthTelling(now, r, v) {
+			state := v.State
+			if state == ipc.StateOK {
+				state = ""
+			}
+			if err := st.SetNotified(ctx, r.ID, state); err != nil {
+				return next, err
+			}
+			notices = append(notices, d.noticeOf(v))
+			r.NotifiedAt = now
 		}
-		state := v.State
-		if state == ipc.StateOK {
-			state = ""
+		if isTold(r, v) {
+			next = earlier(next, nagAt(r.NotifiedAt, v))
 		}
-		if err := st.SetNotified(ctx, r.ID, state); err != nil {
-			return err
+		if v.Expires != nil && now.Before(*v.Expires) {
+			next = earlier(next, *v.Expires) // it will be in another state
 		}
-		notices = append(notices, d.noticeOf(v))
 	}
+	d.tell(ctx, notices)
+	end, err := st.FirstExpiry(ctx, now) // of those that are well
+	return earlier(next, end), err
+}
+
+// tell has the user told, in the background.
+func (d *Daemon) tell(ctx context.Context, notices []Notice) {
 	if len(notices) == 0 {
-		return nil
+		return
 	}
 	notify := d.notify
 	if s := d.reloaded.Load(); s != nil {
@@ -102,19 +117,20 @@ func (d *Daemon) tellChanges(ctx context.Context) error {
 			d.cfg.Log.Warn("the user could not be told", "of", notices[0].Title, "notices", len(notices), "err", err)
 		}
 	})
-	return nil
 }
 
 // tellSignIns tells of the passcards that a person has to sign in for: once,
-// however many ROTs each has, and again where the end of a token comes near.
-func (d *Daemon) tellSignIns(ctx context.Context, st *store.Store, views []ipc.ROT) ([]Notice, error) {
+// however many ROTs each has, and again where the end of a token comes near. next is
+// when that will be.
+func (d *Daemon) tellSignIns(ctx context.Context, st *store.Store, now time.Time, views []ipc.ROT) (notices []Notice, next time.Time, err error) {
 	passcards, err := st.Passcards(ctx)
 	if err != nil {
-		return nil, err
+		return nil, next, err
 	}
-	var notices []Notice
-	now := d.cfg.Now()
 	for _, p := range passcards {
+		if p.Trouble.Code == "" {
+			continue
+		}
 		var served []ipc.ROT // a passcard without any is nobody's loss
 		for _, v := range views {
 			if v.Passcard == passcardRef(p.ID) && v.Generation > 0 {
@@ -122,15 +138,18 @@ func (d *Daemon) tellSignIns(ctx context.Context, st *store.Store, views []ipc.R
 			}
 		}
 		again := slices.ContainsFunc(served, func(v ipc.ROT) bool { return nagging(now, p.NotifiedAt, v) })
-		if p.Trouble.Code == "" || len(served) == 0 || !p.NotifiedAt.IsZero() && !again {
-			continue
+		if len(served) > 0 && (p.NotifiedAt.IsZero() || again) {
+			if err := st.NotePasscardNotified(ctx, p.ID, now); err != nil {
+				return nil, next, err
+			}
+			notices = append(notices, signInNotice(p, served))
+			p.NotifiedAt = now
 		}
-		if err := st.NotePasscardNotified(ctx, p.ID, now); err != nil {
-			return nil, err
+		for _, v := range served {
+			next = earlier(next, nagAt(p.NotifiedAt, v))
 		}
-		notices = append(notices, signInNotice(p, served))
 	}
-	return notices, nil
+	return notices, next, nil
 }
 
 // signInNotice tells of a passcard with these ROTs.
@@ -152,28 +171,47 @@ func signInNotice(p store.Passcard, served []ipc.ROT) Notice {
 // worthTelling decides whether to tell of a ROT: when its state is another than
 // was told last, and again where its token's end comes near.
 func worthTelling(now time.Time, r store.ROT, v ipc.ROT) bool {
-	switch v.State {
-	case ipc.StateOK:
-		return r.Notified != ""
-	case ipc.StateFailing, ipc.StateUndelivered, ipc.StateNeedsApproval, ipc.StateExpired:
-	default:
-		return false
-	}
 	switch {
-	case r.Current == 0:
-		return false // whoever made it was there
+	case v.State == ipc.StateOK:
+		return r.Notified != ""
+	case !isTold(r, v):
+		return false
 	case r.Notified != v.State:
 		return true
 	}
 	return nagging(now, r.NotifiedAt, v)
 }
 
+// isTold reports whether a ROT is in a trouble that the user is told of.
+func isTold(r store.ROT, v ipc.ROT) bool {
+	if r.Current == 0 {
+		return false // whoever made it was there
+	}
+	switch v.State {
+	case ipc.StateFailing, ipc.StateUndelivered, ipc.StateNeedsApproval, ipc.StateExpired:
+		return true
+	}
+	return false
+}
+
 // nagging reports whether it is time to tell of a trouble that lasts.
 func nagging(now, told time.Time, v ipc.ROT) bool {
-	if v.Schedule.Off || v.Expires == nil || v.Expires.Sub(now) > nagFrom {
-		return false
+	at := nagAt(told, v)
+	if told.Sub(now) >= nagEvery { // the clock was set back
+		at = nagAt(time.Time{}, v)
 	}
-	return now.Sub(told).Abs() >= nagEvery // a clock may have been set
+	return !at.IsZero() && !now.Before(at)
+}
+
+// nagAt is when to tell again of a trouble that lasts; the zero time: never.
+func nagAt(told time.Time, v ipc.ROT) time.Time {
+	if v.Schedule.Off || v.Expires == nil {
+		return time.Time{}
+	}
+	if from := v.Expires.Add(-nagFrom); told.Add(nagEvery).Before(from) {
+		return from
+	}
+	return told.Add(nagEvery)
 }
 
 func (d *Daemon) noticeOf(v ipc.ROT) Notice {

@@ -115,7 +115,7 @@ func TestEachChangeIsToldOnce(t *testing.T) {
 	// A daemon that is started anew knows what it has told.
 	again := &Daemon{cfg: r.d.cfg, notify: n.notify}
 	again.store.Store(r.d.store.Load())
-	if err := again.tellChanges(t.Context()); err != nil {
+	if _, err := again.tellChanges(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	again.work.Wait()

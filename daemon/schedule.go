@@ -13,10 +13,9 @@ import (
 // never is the time of what does not happen by itself.
 var never time.Time
 
-// longestNap is the longest the timer sleeps. Go's timers stand still while a
-// machine is suspended, and a clock can be set: looking at the wall clock every
-// minute catches up with both.
-const longestNap = time.Minute
+// longestNap is the longest the timer sleeps. What is to be done next and when is
+// known; to look at everything now and then costs nothing, and finds what was missed.
+const longestNap = time.Hour
 
 // shortestNap keeps a clock that runs backwards from making the timer spin.
 const shortestNap = 100 * time.Millisecond
@@ -28,35 +27,57 @@ const soon = time.Hour
 // schedule is the timer. It runs until the daemon stops.
 func (d *Daemon) schedule() {
 	ctx := d.stop
+	alarm := newAlarm()
+	defer alarm.close()
 	var looked time.Time
 	for {
-		nap, now := longestNap, d.cfg.Now()
-		if work, next, err := d.due(ctx, looked); err != nil {
+		alarm.set(longestNap) // from here on it hears of a clock that is set
+		nap, now := tickingNap, d.cfg.Now()
+		if next, err := d.look(ctx, looked); err != nil {
 			if ctx.Err() == nil {
 				d.cfg.Log.Error("cannot tell what is due", "err", err)
 			}
 		} else {
 			looked = now
-			if err := d.tellChanges(ctx); err != nil && ctx.Err() == nil {
-				d.cfg.Log.Error("cannot tell what has changed", "err", err)
-			}
-			d.start(ctx, work)
-			d.sayState(ctx)
+			nap = longestNap
 			if !next.IsZero() {
 				nap = min(longestNap, max(shortestNap, next.Sub(d.cfg.Now())))
 			}
 		}
 		d.turn()
-		t := time.NewTimer(nap)
+		alarm.set(nap)
 		select {
 		case <-ctx.Done():
-			t.Stop()
 			return
 		case <-d.wake:
-			t.Stop()
-		case <-t.C:
+		case <-alarm.rings():
 		}
 	}
+}
+
+// look begins what is due, and says what has changed, and when there will be
+// something next. looked is when that was last done; zero, where it never was.
+func (d *Daemon) look(ctx context.Context, looked time.Time) (next time.Time, err error) {
+	work, next, err := d.due(ctx, looked)
+	if err != nil {
+		return next, err
+	}
+	tell, err := d.tellChanges(ctx)
+	if err != nil && ctx.Err() == nil {
+		d.cfg.Log.Error("cannot tell what has changed", "err", err)
+		tell = d.cfg.Now().Add(tickingNap)
+	}
+	d.start(ctx, work)
+	d.sayState(ctx)
+	return earlier(next, tell), nil
+}
+
+// earlier is the first of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // kick makes the timer look again at once.

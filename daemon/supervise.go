@@ -79,6 +79,7 @@ func (d *Daemon) takeSettings(ctx context.Context) {
 		} else {
 			d.reloaded.Store(&s)
 			d.limitLog()
+			d.kick()
 			d.cfg.Log.Info("settings read")
 		}
 		d.cfg.Supervisor.Ready()

@@ -32,7 +32,7 @@ func BenchmarkTick(b *testing.B) {
 				if err != nil || next.IsZero() || len(work) > 0 != c.due {
 					b.Fatalf("%d passcards with work, next %v, %v", len(work), next, err)
 				}
-				if err := w.d.tellChanges(b.Context()); err != nil {
+				if _, err := w.d.tellChanges(b.Context()); err != nil {
 					b.Fatal(err)
 				}
 				w.d.sayState(b.Context())

@@ -199,7 +199,7 @@ func (d *Daemon) rotState(r store.ROT, p store.Passcard, v ipc.ROT) string {
 		return ipc.StateNeedsApproval
 	case r.Current == 0:
 		return ipc.StateEmpty
-	case v.Expires != nil && d.cfg.Now().After(*v.Expires):
+	case v.Expires != nil && !d.cfg.Now().Before(*v.Expires):
 		return ipc.StateExpired
 	case v.LastError != nil:
 		return ipc.StateFailing

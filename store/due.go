@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"time"
 )
@@ -69,4 +70,16 @@ func (s *Store) ROTIDs(ctx context.Context) (map[string][]string, error) {
 		of[p.passcard] = append(of[p.passcard], p.id)
 	}
 	return of, err
+}
+
+// FirstExpiry returns when the first of the generations that are served ends, of
+// those that end after a time; the zero time: none does.
+func (s *Store) FirstExpiry(ctx context.Context, after time.Time) (time.Time, error) {
+	scan := func(from row) (end sql.NullInt64, err error) { return end, from.Scan(&end) }
+	end, err := one(ctx, s.db, "find the token that ends next", scan,
+		`SELECT expires FROM generations WHERE step = 'current' AND expires > ? ORDER BY expires LIMIT 1`, micros(after))
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return fromMicros(end), err
 }

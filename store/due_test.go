@@ -52,6 +52,16 @@ func TestWhatTheTimerLooksFor(t *testing.T) {
 	if got := must[map[string][]string](t)(s.ROTIDs(ctx)); !slices.Equal(got[ada], ids) || got[bob] != nil {
 		t.Errorf("the ids of each passcard: %v", got)
 	}
+	end := must[time.Time](t)(s.FirstExpiry(ctx, now))
+	if end.IsZero() || !end.After(now) {
+		t.Errorf("the first of the tokens ends at %v", end)
+	}
+	if last := must[time.Time](t)(s.FirstExpiry(ctx, end)); !last.IsZero() && !last.After(end) {
+		t.Errorf("after %v ends the one of %v", end, last)
+	}
+	if none := must[time.Time](t)(s.FirstExpiry(ctx, now.Add(1000*24*time.Hour))); !none.IsZero() {
+		t.Errorf("after 1000 days ends that of %v", none)
+	}
 	other := addROT(t, s, bob, "empty").ID
 	if got := must[map[string]bool](t)(s.InUse(ctx)); !got[ada] || got[bob] {
 		t.Errorf("passcards in use: %v", got)

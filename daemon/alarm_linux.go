@@ -1,0 +1,58 @@
+package daemon
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// clockAlarm is an alarm by the kernel's timer of the wall clock: it counts while the
+// machine is suspended, and says when the clock is set. So it can be still for long.
+type clockAlarm struct {
+	timer *os.File
+	ring  chan struct{}
+}
+
+// newAlarm is a clockAlarm where the kernel gives one.
+func newAlarm() alarm {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_REALTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		return newTickingAlarm()
+	}
+	a := &clockAlarm{timer: os.NewFile(uintptr(fd), "timerfd"), ring: make(chan struct{}, 1)}
+	go a.listen()
+	return a
+}
+
+// listen rings until the timer is closed.
+func (a *clockAlarm) listen() {
+	expirations := make([]byte, 8)
+	for {
+		if _, err := a.timer.Read(expirations); err != nil && !errors.Is(err, unix.ECANCELED) {
+			return
+		}
+		ringOnce(a.ring)
+	}
+}
+
+// set rings at once where the clock was set since it was last set itself, and where
+// that cannot be done.
+func (a *clockAlarm) set(nap time.Duration) {
+	at := unix.ItimerSpec{Value: unix.NsecToTimespec(time.Now().Add(nap).UnixNano())}
+	conn, err := a.timer.SyscallConn()
+	if err == nil {
+		var serr error
+		err = conn.Control(func(fd uintptr) {
+			serr = unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &at, nil)
+		})
+		err = errors.Join(err, serr)
+	}
+	if err != nil {
+		ringOnce(a.ring)
+	}
+}
+
+func (a *clockAlarm) rings() <-chan struct{} { return a.ring }
+func (a *clockAlarm) close()                 { _ = a.timer.Close() }
