@@ -74,6 +74,7 @@ func (d *Daemon) handler() http.Handler {
 // guard is what every request passes before its handler.
 func (d *Daemon) guard(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		d.stir()
 		out := &reply{w: w}
 		takeTime(w, r)
 		if fromBrowser(r) {
@@ -123,7 +124,6 @@ func (d *Daemon) makeRoom(r *http.Request, rt route) (leave func(), err error) {
 	case rt.need == accessReader:
 		return func() {}, nil
 	}
-	d.stir()
 	return d.looking.take(r)
 }
 

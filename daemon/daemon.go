@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,6 +60,10 @@ type Config struct {
 	Reload   <-chan os.Signal
 	Settings func() (Settings, error)
 
+	// Alone: there is nothing else in this process. Where nothing happens, its
+	// garbage collector rests, too.
+	Alone bool
+
 	Log   *slog.Logger
 	Now   func() time.Time                                 // nil: time.Now
 	Sleep func(ctx context.Context, d time.Duration) error // between two tries at npm; nil: a timer
@@ -97,6 +102,7 @@ type Daemon struct {
 	round    chan struct{}            // filled by each turn of the timer; never blocks
 
 	wake     chan struct{}  // looked at by the timer; never blocks
+	astir    atomic.Bool    // something has happened since rest looked
 	stirred  chan struct{}  // looked at by rest; never blocks
 	work     sync.WaitGroup // the timer and what it has begun
 	inflight inflight       // connections and rotations that were asked for
@@ -310,8 +316,11 @@ func (d *Daemon) server() *http.Server {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelDebug),
-		ConnContext:       open.enter,
-		ConnState:         open.changed,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			d.stir()
+			return open.enter(ctx, c)
+		},
+		ConnState: open.changed,
 	}
 }
 

@@ -21,7 +21,7 @@ func TestWhenThereIsSomethingToTell(t *testing.T) {
 		want  time.Duration // the next telling, since then; 0: none
 	}{
 		"a paused one that is well ends":       {want: 30 * day},
-		"by npm, where the clock was ahead":   {ahead: 2 * day, want: 28 * day},
+		"by npm, where the clock was ahead":    {ahead: 2 * day, want: 28 * day},
 		"and its end by that clock":            {ahead: 2 * day, after: 28*day + time.Hour, want: 30 * day},
 		"a trouble, 14 days before the end":    {do: fail(trouble), want: 16 * day},
 		"a trouble near the end, daily":        {do: fail(trouble), after: 20 * day, want: 21 * day},

@@ -114,6 +114,7 @@ func runDaemon(ctx context.Context, c *call, args []string) (err error) {
 	logged.Set(level)
 	cfg.Log = c.logger(logged)
 	cfg.Inherited = service.Sockets()
+	cfg.Alone = true
 	if !service.Supervised() {
 		return daemon.Run(ctx, cfg)
 	}
