@@ -159,6 +159,13 @@ func (o *reply) json(v any) error {
 	return json.NewEncoder(o.w).Encode(v)
 }
 
+// token is json for what is asked for most.
+func (o *reply) token(t ipc.Token) error {
+	o.w.Header().Set("Content-Type", "application/json")
+	_, err := o.w.Write(append(t.AppendJSON(make([]byte, 0, 512)), '\n'))
+	return err
+}
+
 func (o *reply) noContent() error {
 	o.w.WriteHeader(http.StatusNoContent)
 	return nil

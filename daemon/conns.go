@@ -234,7 +234,7 @@ func (t *turns) take(r *http.Request) (leave func(), err error) {
 
 // takesLong tells a request that may hold its connection for more than moments.
 func takesLong(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.Pattern != "POST "+ipc.PathAnswer || r.URL.Query().Has("follow")
+	return r.Method == http.MethodPost && r.Pattern != "POST "+ipc.PathAnswer || r.URL.RawQuery != "" && r.URL.Query().Has("follow")
 }
 
 // takeTime gives what is left of a request the time it may take, whether it is

@@ -179,12 +179,12 @@ func (d *Daemon) lease(r *http.Request, st *store.Store, out *reply) error {
 		return err
 	}
 	if release == nil {
-		return out.json(tok)
+		return out.token(tok)
 	}
 	stopping := false
 	defer func() { release(stopping) }()
 	tok.Lease = true
-	if err := out.json(tok); err != nil {
+	if err := out.token(tok); err != nil {
 		return err
 	}
 	control := http.NewResponseController(out.w)

@@ -59,7 +59,7 @@ func (d *Daemon) getROTs(r *http.Request, st *store.Store, out *reply) error {
 // that is past its expiry is dead is npm's to say: this machine's clock may be
 // wrong, and the answer names the expiry.
 func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
-	if r.URL.Query().Has("lease") {
+	if r.URL.RawQuery != "" && r.URL.Query().Has("lease") {
 		return d.lease(r, st, out)
 	}
 	id := readingOf(r.Context()).rot
@@ -68,7 +68,7 @@ func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
 		return err
 	}
 	d.noteRead(r, id, tok.Generation)
-	return out.json(tok)
+	return out.token(tok)
 }
 
 // tokenOf is the present value of a ROT.

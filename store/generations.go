@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ var advances = map[Step][]Step{
 }
 
 func generationPlace(rot string, n int) place {
-	return place{"generations", fmt.Sprintf("%s/%d", rot, n), "sealed"}
+	return place{"generations", rot + "/" + strconv.Itoa(n), "sealed"}
 }
 
 // Plan begins the next generation of the ROT, for a token that tokenName names

@@ -30,7 +30,7 @@ func (p place) String() string { return fmt.Sprintf("%s of %s in %s", p.column, 
 // additionalData writes each part behind its length, so that no two places
 // have the same.
 func (p place) additionalData() []byte {
-	var ad []byte
+	ad := make([]byte, 0, 128)
 	for _, part := range []string{sealDomain, p.table, p.row, p.column} {
 		ad = binary.BigEndian.AppendUint32(ad, uint32(len(part)))
 		ad = append(ad, part...)

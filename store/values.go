@@ -11,24 +11,22 @@ import (
 // Value returns the value of generation n. ErrNotFound; ErrNoValue: it has
 // none yet, or it is forgotten; ErrSealed.
 func (s *Store) Value(ctx context.Context, rot string, n int) (secret.Text, error) {
-	doing := fmt.Sprintf("read generation %d of ROT %s", n, rot)
-	v, err := s.readValue(ctx, doing, `WHERE rot = ? AND n = ?`, rot, n)
+	v, err := s.readValue(ctx, fmt.Sprintf("read generation %d of ROT %s", n, rot), `WHERE rot = ? AND n = ?`, rot, n)
 	if err != nil {
 		return secret.Text{}, err
 	}
-	return s.openValue(doing, v)
+	return s.openValue(v)
 }
 
 // Current returns the generation that the ROT serves, with its value. It
 // writes nothing. ErrNotFound; ErrNoValue: no rotation has succeeded yet;
 // ErrSealed.
 func (s *Store) Current(ctx context.Context, rot string) (Generation, secret.Text, error) {
-	doing := "read the value of ROT " + rot
 	v, err := remembered(&s.memory, "value", rot, func() (sealedGeneration, error) {
-		return s.readValue(ctx, doing, `WHERE rot = ?1 AND n = (SELECT current FROM rots WHERE id = ?1)`, rot)
+		return s.readValue(ctx, "read the value of ROT "+rot, `WHERE rot = ?1 AND n = (SELECT current FROM rots WHERE id = ?1)`, rot)
 	})
 	if err == nil {
-		value, err := s.openValue(doing, v)
+		value, err := s.openValue(v)
 		return v.Generation, value, err
 	}
 	if !errors.Is(err, ErrNotFound) {
@@ -37,7 +35,7 @@ func (s *Store) Current(ctx context.Context, rot string) (Generation, secret.Tex
 	if _, err := s.ROT(ctx, rot); err != nil {
 		return Generation{}, secret.Text{}, err
 	}
-	return Generation{}, secret.Text{}, withHint(failed(doing, ErrNoValue), "make the first one: rot rotate rot://%s", rot)
+	return Generation{}, secret.Text{}, withHint(failed("read the value of ROT "+rot, ErrNoValue), "make the first one: rot rotate rot://%s", rot)
 }
 
 // sealedGeneration is one with its value, as the row holds it.
@@ -58,10 +56,10 @@ func (s *Store) readValue(ctx context.Context, doing, where string, args ...any)
 	return v, err
 }
 
-func (s *Store) openValue(doing string, v sealedGeneration) (secret.Text, error) {
+func (s *Store) openValue(v sealedGeneration) (secret.Text, error) {
 	value, err := s.seals.open(generationPlace(v.ROT, v.N), v.sealed)
 	if err != nil {
-		return secret.Text{}, failed(doing, err)
+		return secret.Text{}, failed(fmt.Sprintf("read generation %d of ROT %s", v.N, v.ROT), err)
 	}
 	return value, nil
 }

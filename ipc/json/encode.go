@@ -36,7 +36,7 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 	case reflect.Slice:
 		return appendSlice(b, v)
 	case reflect.String:
-		return appendString(b, v.String()), nil
+		return AppendString(b, v.String()), nil
 	case reflect.Bool:
 		return strconv.AppendBool(b, v.Bool()), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -85,7 +85,7 @@ func appendMember(b []byte, first bool, name string, v reflect.Value) ([]byte, e
 	if !first {
 		b = append(b, ',')
 	}
-	return appendValue(append(appendString(b, name), ':'), v)
+	return appendValue(append(AppendString(b, name), ':'), v)
 }
 
 func appendSlice(b []byte, v reflect.Value) (_ []byte, err error) {
@@ -104,26 +104,40 @@ func appendSlice(b []byte, v reflect.Value) (_ []byte, err error) {
 	return append(b, ']'), nil
 }
 
-// appendString escapes what has to be, and the two line ends that JavaScript
-// once did not have in its strings.
-func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
+// AppendString appends s as JSON has it: what has to be escaped, and the two line
+// ends that JavaScript once did not have in its strings.
+func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	for i, r := range s {
-		short := strings.IndexRune("\b\f\n\r\t\"\\", r)
-		switch {
-		case short >= 0:
-			b = append(b, '\\', `bfnrt"\`[short])
-		case r < ' ':
-			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
-		case r == '\u2028', r == '\u2029':
-			b = append(b, `\u202`...)
-			b = append(b, hex[r&15])
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)):
-			b = append(b, `\ufffd`...)
-		default:
-			b = utf8.AppendRune(b, r)
+	for s != "" {
+		n := 0
+		for n < len(s) && ' ' <= s[n] && s[n] < utf8.RuneSelf && s[n] != '"' && s[n] != '\\' {
+			n++
+		}
+		b = append(b, s[:n]...)
+		if s = s[n:]; s != "" {
+			var r rune
+			r, n = utf8.DecodeRuneInString(s)
+			b = appendRune(b, r, n)
+			s = s[n:]
 		}
 	}
 	return append(b, '"')
+}
+
+// appendRune appends one that is not simply ASCII; size is that of what it was read
+// from, as no UTF-8 reads as U+FFFD, of 1 byte.
+func appendRune(b []byte, r rune, size int) []byte {
+	const hex = "0123456789abcdef"
+	short := strings.IndexRune("\b\f\n\r\t\"\\", r)
+	switch {
+	case short >= 0:
+		return append(b, '\\', `bfnrt"\`[short])
+	case r < ' ':
+		return append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+	case r == '\u2028', r == '\u2029':
+		return append(append(b, `\u202`...), hex[r&15])
+	case r == utf8.RuneError && size == 1:
+		return append(b, `\ufffd`...)
+	}
+	return utf8.AppendRune(b, r)
 }
