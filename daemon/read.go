@@ -80,17 +80,13 @@ func (d *Daemon) tokenOf(ctx context.Context, st *store.Store, id string) (ipc.T
 	if err != nil {
 		return ipc.Token{}, err
 	}
-	registry, err := st.RegistryOf(ctx, id)
-	if err != nil {
-		return ipc.Token{}, err
-	}
 	return ipc.Token{
 		ROT:             rotRef(id),
 		Generation:      g.N,
 		Value:           secret.Wire{Text: value},
 		Expires:         timeOrNil(g.Expires),
-		Registry:        registry,
-		DefaultRegistry: isDefaultRegistry(registry),
+		Registry:        g.Registry,
+		DefaultRegistry: isDefaultRegistry(g.Registry),
 	}, nil
 }
 

@@ -166,12 +166,9 @@ func moved(ctx context.Context, tx *sql.Tx, res sql.Result, err error, rot strin
 
 const generationColumns = `rot, n, token_name, key, step, planned, created, expires, changed, delivered, hurry`
 
-func scanGeneration(from row) (Generation, error) { return scanGenerationAnd(from) }
-
-// scanGenerationAnd scans generationColumns, and the columns behind them to more.
-func scanGenerationAnd(from row, more ...any) (g Generation, err error) {
+func scanGeneration(from row) (g Generation, err error) {
 	var planned, created, expires, changed, delivered sql.NullInt64
-	err = from.Scan(append([]any{&g.ROT, &g.N, &g.TokenName, &g.Key, &g.Step, &planned, &created, &expires, &changed, &delivered, &g.Hurry}, more...)...)
+	err = from.Scan(&g.ROT, &g.N, &g.TokenName, &g.Key, &g.Step, &planned, &created, &expires, &changed, &delivered, &g.Hurry)
 	g.Planned, g.Created, g.Expires, g.Changed = fromMicros(planned), fromMicros(created), fromMicros(expires), fromMicros(changed)
 	g.Delivered = fromMicros(delivered)
 	return g, err

@@ -212,7 +212,7 @@ func (s *Store) ReadableBy(ctx context.Context, who ...Subject) ([]Readable, err
 	for _, w := range who {
 		args = append(args, w.Kind, w.Name)
 	}
-	return remembered(&s.memory, "readable by", fmt.Sprintf("%q", who), func() ([]Readable, error) {
+	return remembered(&s.memory, askedReadableBy, fmt.Sprintf("%q", who), func() ([]Readable, error) {
 		pairs := strings.TrimSuffix(strings.Repeat(`(?, ?), `, len(who)), `, `)
 		return list(ctx, s.db, "list what may be read", scanReadable,
 			`SELECT DISTINCT r.id, r.name FROM grants g JOIN rots r ON r.id = g.rot
@@ -227,7 +227,7 @@ func scanReadable(from row) (r Readable, err error) { return r, from.Scan(&r.ID,
 // when it was last used is in Grants, and here may be out of date.
 func (s *Store) ReadableWith(ctx context.Context, hash [32]byte) (t AccessToken, rots []Readable, err error) {
 	const doing = "look up an access token"
-	found, err := remembered(&s.memory, "readable with", string(hash[:]), func() (f readableWith, err error) {
+	found, err := remembered(&s.memory, askedReadableWith, string(hash[:]), func() (f readableWith, err error) {
 		scan := func(from row) (r Readable, err error) {
 			var created, expires, used sql.NullInt64
 			err = from.Scan(&f.token.ID, &f.token.Name, &created, &expires, &used, &f.hash, &r.ID, &r.Name)

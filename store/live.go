@@ -20,12 +20,3 @@ func (s *Store) Live(ctx context.Context) (map[string][]Generation, error) {
 	}
 	return byROT, nil
 }
-
-// RegistryOf returns the registry of the ROT's passcard. ErrNotFound.
-func (s *Store) RegistryOf(ctx context.Context, rot string) (string, error) {
-	scan := func(r row) (registry string, err error) { return registry, r.Scan(&registry) }
-	return remembered(&s.memory, "registry", rot, func() (string, error) {
-		return one(ctx, s.db, "look up the registry of ROT "+rot, scan,
-			`SELECT registry FROM passcards JOIN rots ON rots.passcard = passcards.id WHERE rots.id = ?`, rot)
-	})
-}

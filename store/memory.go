@@ -13,24 +13,31 @@ import "sync"
 // comment.
 type memory struct {
 	mu       sync.RWMutex
-	kept     map[question]any
+	kept     [askedKinds]map[string]any // by what was asked about
 	changes  uint64 // so many have begun
 	changing bool
 }
 
-// question is what was asked, of one kind, about one thing.
-type question struct{ kind, about string }
+// asked is a kind of question.
+type asked int
 
-// memoryMost bounds the answers that are kept, some 500 bytes each: enough for
-// 10 000 ROTs that are read by name and by id. With one more all are forgotten.
-const memoryMost = 1 << 16
+const (
+	askedReference    asked = iota // what a reference names
+	askedValue                     // the value of a ROT
+	askedReadableBy                // what somebody may read
+	askedReadableWith              // what an access token opens
+	askedKinds
+)
+
+// memoryMost bounds the answers of a kind that are kept, some 500 bytes each: enough for
+// 10 000 ROTs that are read by name and by id. With one more all of it are forgotten.
+const memoryMost = 1 << 15
 
 // remembered answers from memory, or else by find, whose answer it keeps. An
 // error is not kept.
-func remembered[T any](m *memory, kind, about string, find func() (T, error)) (T, error) {
-	q := question{kind, about}
+func remembered[T any](m *memory, kind asked, about string, find func() (T, error)) (T, error) {
 	m.mu.RLock()
-	kept, ok := m.kept[q]
+	kept, ok := m.kept[kind][about]
 	changes, changing := m.changes, m.changing
 	m.mu.RUnlock()
 	if ok {
@@ -43,10 +50,10 @@ func remembered[T any](m *memory, kind, about string, find func() (T, error)) (T
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.changes == changes { // none has begun since
-		if m.kept == nil || len(m.kept) >= memoryMost {
-			m.kept = make(map[question]any)
+		if of := m.kept[kind]; of == nil || len(of) >= memoryMost {
+			m.kept[kind] = make(map[string]any)
 		}
-		m.kept[q] = found
+		m.kept[kind][about] = found
 	}
 	return found, nil
 }
@@ -54,7 +61,8 @@ func remembered[T any](m *memory, kind, about string, find func() (T, error)) (T
 // change forgets everything, and keeps nothing until commit has returned.
 func (m *memory) change(commit func() error) error {
 	m.mu.Lock()
-	m.kept, m.changing = nil, true
+	clear(m.kept[:])
+	m.changing = true
 	m.changes++
 	m.mu.Unlock()
 	defer func() {

@@ -49,13 +49,13 @@ func TestMemoryEndsWithAChange(t *testing.T) {
 	}
 	read := func(want int) {
 		t.Helper()
-		if got := must[int](t)(remembered(&m, "k", "a", answer)); got != want {
+		if got := must[int](t)(remembered(&m, askedValue, "a", answer)); got != want {
 			t.Errorf("got answer %d, want %d", got, want)
 		}
 	}
 	read(1)
 	read(1)
-	if got := must[int](t)(remembered(&m, "k", "b", answer)); got != 2 {
+	if got := must[int](t)(remembered(&m, askedValue, "b", answer)); got != 2 {
 		t.Errorf("another question has answer %d", got)
 	}
 	ok(t, m.change(func() error { read(3); read(4); return nil })) // not while it is made
@@ -71,21 +71,21 @@ func TestMemoryEndsWithAChange(t *testing.T) {
 	// asked, and for nobody else.
 	ok(t, m.change(func() error { return nil }))
 	slow := func() (int, error) { return 7, m.change(func() error { return nil }) }
-	if got := must[int](t)(remembered(&m, "k", "a", slow)); got != 7 {
+	if got := must[int](t)(remembered(&m, askedValue, "a", slow)); got != 7 {
 		t.Errorf("got answer %d", got)
 	}
 	read(7)
-	if _, err := remembered(&m, "k", "c", func() (int, error) { return 0, lost }); !errors.Is(err, lost) {
+	if _, err := remembered(&m, askedValue, "c", func() (int, error) { return 0, lost }); !errors.Is(err, lost) {
 		t.Errorf("got %v", err)
 	}
-	if got := must[int](t)(remembered(&m, "k", "c", answer)); got != 8 {
+	if got := must[int](t)(remembered(&m, askedValue, "c", answer)); got != 8 {
 		t.Errorf("an error was remembered: %d", got)
 	}
-	for i := range memoryMost {
-		_ = must[int](t)(remembered(&m, "fill", fmt.Sprint(i), answer))
+	for i := range memoryMost + 1 {
+		_ = must[int](t)(remembered(&m, askedReference, fmt.Sprint(i), answer))
 	}
-	if len(m.kept) > memoryMost {
-		t.Errorf("%d answers are kept", len(m.kept))
+	if n := len(m.kept[askedReference]); n > memoryMost {
+		t.Errorf("%d answers are kept", n)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestReadsInTheLogLeaveMemory(t *testing.T) {
 	ok(t, err)
 	ok(t, s.AddLog(t.Context(), LogEntry{Kind: LogRead, ROT: rot}))
 	ok(t, s.TokensUsed(t.Context(), map[string]time.Time{"rat_none": s.stamp()}))
-	if len(s.memory.kept) == 0 {
+	if len(s.memory.kept[askedValue]) == 0 {
 		t.Error("nothing is remembered any more")
 	}
 }

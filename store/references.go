@@ -37,7 +37,7 @@ const (
 // ErrNotFound, ErrAmbiguous; the latter's text names candidates.
 func (s *Store) Resolve(ctx context.Context, ref string) (Ref, error) {
 	bare := bareRef(ref)
-	return remembered(&s.memory, "reference", bare, func() (Ref, error) { return s.resolve(ctx, bare) })
+	return remembered(&s.memory, askedReference, bare, func() (Ref, error) { return s.resolve(ctx, bare) })
 }
 
 func (s *Store) resolve(ctx context.Context, bare string) (Ref, error) {

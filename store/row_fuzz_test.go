@@ -78,7 +78,6 @@ func readEverything(ctx context.Context, s *Store, passcard, rot string) error {
 	note(s.ROTs(ctx))
 	note(s.ROTsOf(ctx, passcard))
 	note(s.ROT(ctx, rot))
-	note(s.RegistryOf(ctx, rot))
 	note(s.Generations(ctx, rot))
 	note(s.Unfinished(ctx))
 	note(s.Live(ctx))

@@ -23,7 +23,7 @@ func TestFirstLife(t *testing.T) {
 	s = st.open(t)
 	g, v, err := s.Current(t.Context(), r.ID)
 	ok(t, err)
-	if g.N != 2 || g.Step != StepCurrent || v.Reveal() != "npm_twoEXAMPLE" {
+	if g.N != 2 || v.Reveal() != "npm_twoEXAMPLE" {
 		t.Errorf("Current after a restart: %+v %q", g, v.Reveal())
 	}
 	if v := must[secret.Text](t)(s.Secret(t.Context(), p.ID, KindPassword)); v.Reveal() != "pw-EXAMPLE" {
