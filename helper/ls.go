@@ -56,6 +56,7 @@ func runLs(ctx context.Context, c *call, args []string) error {
 		c.next("rot connect npm")
 		return nil
 	}
+	var b strings.Builder
 	for _, p := range all.Passcards {
 		line := fmt.Sprintf("%s  %s at %s", p.Ref, p.Username, shortRegistry(p.Registry))
 		if p.Via == ipc.ViaWebsite {
@@ -64,13 +65,14 @@ func runLs(ctx context.Context, c *call, args []string) error {
 		if p.Trouble != nil {
 			line += ", needs sign-in"
 		}
-		c.print(row(line, p.Name))
+		b.WriteString(row(line, p.Name))
 		for _, r := range all.ROTs {
 			if r.Passcard == p.Ref {
-				c.print(row(fmt.Sprintf("  %s  %-14s  %-12s", r.Ref, r.State, c.life(r)), r.Name))
+				b.WriteString(row(fmt.Sprintf("  %s  %-14s  %-12s", r.Ref, r.State, c.life(r)), r.Name))
 			}
 		}
 	}
+	c.print(b.String())
 	return nil
 }
 

@@ -82,7 +82,7 @@ func (r *reader) value(v reflect.Value, depth int) error {
 			if v.Kind() != reflect.String {
 				return ErrForm
 			}
-			v.SetString(s)
+			v.SetString(string(s))
 		}
 		return err
 	case 't', 'f', 'n':
@@ -126,6 +126,7 @@ func (r *reader) object(v reflect.Value, depth int) error {
 		fields = r.fieldsOf(v.Type())
 	}
 	r.at++
+	next := 0 // members come in the order of the fields, as a rule
 	for more := !r.eat('}'); more; {
 		if r.peek() != '"' {
 			return ErrSyntax
@@ -138,8 +139,8 @@ func (r *reader) object(v reflect.Value, depth int) error {
 			return ErrSyntax
 		}
 		var member reflect.Value
-		if i := find(fields, name); i >= 0 {
-			member = v.Field(i)
+		if i := find(fields, name, next); i >= 0 {
+			member, next = v.Field(fields[i].index), i+1
 		}
 		if err := r.value(member, depth+1); err != nil {
 			return err
@@ -151,17 +152,17 @@ func (r *reader) object(v reflect.Value, depth int) error {
 	return nil
 }
 
-// find returns the index of the field in its struct: by its name, else by its
-// name in other case.
-func find(fields []field, name string) int {
-	for _, f := range fields {
-		if f.name == name {
-			return f.index
+// find returns the index of a field in fields: by its name, else by its name in other
+// case; -1: there is none. It begins at one of them.
+func find(fields []field, name []byte, begin int) int {
+	for i := range fields {
+		if i = (begin + i) % len(fields); fields[i].name == string(name) {
+			return i
 		}
 	}
-	for _, f := range fields {
-		if strings.EqualFold(f.name, name) {
-			return f.index
+	for i, f := range fields {
+		if strings.EqualFold(f.name, string(name)) {
+			return i
 		}
 	}
 	return -1
@@ -178,8 +179,12 @@ func (r *reader) array(v reflect.Value, depth int) error {
 	for more := !r.eat(']'); more; {
 		var element reflect.Value
 		if v.IsValid() {
-			v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
-			element = v.Index(v.Len() - 1)
+			n := v.Len()
+			if n == v.Cap() {
+				v.Grow(max(1, n))
+			}
+			v.SetLen(n + 1)
+			element = v.Index(n)
 		}
 		if err := r.value(element, depth+1); err != nil {
 			return err

@@ -7,31 +7,36 @@ import (
 	"unicode/utf8"
 )
 
-// quoted reads the string that is next. What is not UTF-8 becomes U+FFFD.
-func (r *reader) quoted() (string, error) {
-	var b []byte
+// quoted reads the string that is next. What is not UTF-8 becomes U+FFFD. What it
+// returns is good until the text is.
+func (r *reader) quoted() ([]byte, error) {
 	r.at++
+	start := r.at
+	for r.at < len(r.text) && ' ' <= r.text[r.at] && r.text[r.at] < utf8.RuneSelf && r.text[r.at] != '"' && r.text[r.at] != '\\' {
+		r.at++
+	}
+	b := r.text[start:r.at:r.at]
 	for r.at < len(r.text) {
 		c := r.text[r.at]
 		switch {
 		case c == '"':
 			r.at++
-			return string(b), nil
+			return b, nil
 		case c == '\\':
 			char, ok := r.escaped()
 			if !ok {
-				return "", ErrSyntax
+				return nil, ErrSyntax
 			}
 			b = utf8.AppendRune(b, char)
 		case c < ' ':
-			return "", ErrSyntax
+			return nil, ErrSyntax
 		default:
 			char, n := utf8.DecodeRune(r.text[r.at:])
 			b = utf8.AppendRune(b, char)
 			r.at += n
 		}
 	}
-	return "", ErrSyntax
+	return nil, ErrSyntax
 }
 
 // escaped reads what a backslash begins.
