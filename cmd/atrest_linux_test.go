@@ -4,19 +4,47 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
+// sleeperEnv makes this test binary a program that does nothing.
+const sleeperEnv = "ROTD_TEST_SLEEPER"
+
+func init() {
+	disguises[sleeperEnv] = func(string) int {
+		debug.SetGCPercent(-1) // as little as there is to collect
+		time.Sleep(time.Hour)
+		return 0
+	}
+}
+
+// sleeper starts one, until the end.
+func sleeper(b *testing.B) (pid int) {
+	b.Helper()
+	program := exec.Command(os.Args[0])
+	program.Env = append(os.Environ(), sleeperEnv+"=1")
+	if err := program.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = program.Process.Kill()
+		_ = program.Wait()
+	})
+	return program.Process.Pid
+}
+
 // BenchmarkAtRest is the daemon with 100 ROTs, a while after its start and one
 // get: its memory, its children (a Chromium would be one), and how often it wakes
-// up. That is the number of times that any of its threads gave up a processor or
-// was taken from it: a thread that makes a system call while nothing happens has
-// first been woken. Three watches take a minute: the timer's look at the clock is
-// in one of them.
+// up, beside a program of Go's that does nothing: its runtime looks after itself
+// each minute. That is the number of times that any of its threads gave up a processor
+// or was taken from it: a thread that makes a system call while nothing happens has
+// first been woken. Three watches take a minute.
 func BenchmarkAtRest(b *testing.B) {
 	g := manyGround(b, 100)
 	g.restartDaemon()
@@ -24,16 +52,20 @@ func BenchmarkAtRest(b *testing.B) {
 		b.Fatal(err)
 	}
 	const settle, watch = 12 * time.Second, 20 * time.Second
-	var wakeUps, seconds float64
+	var wakeUps, idle, seconds float64
+	nothing := sleeper(b)
 	time.Sleep(settle)
 	for b.Loop() {
-		before := g.switches()
+		before, beforeIdle := switches(b, g.d.cmd.Process.Pid), switches(b, nothing)
 		time.Sleep(watch)
-		wakeUps += float64(g.switches() - before)
+		wakeUps += float64(switches(b, g.d.cmd.Process.Pid) - before)
+		idle += float64(switches(b, nothing) - beforeIdle)
 		seconds += watch.Seconds()
 	}
 	b.ReportMetric(float64(g.inStatus("VmRSS:"))/(1<<20), "RSS-MB")
 	b.ReportMetric(wakeUps/seconds, "wake-ups/s")
+	b.ReportMetric(idle/seconds, "sleeper-wake-ups/s")
+	b.ReportMetric((wakeUps-idle)/seconds, "more-wake-ups/s")
 	b.ReportMetric(float64(g.children()), "children")
 	b.ReportMetric(0, "ns/op") // there is no op
 }
@@ -97,20 +129,19 @@ func (g *ground) inStatus(line string) int {
 	return statusOf(g.t, g.d.cmd.Process.Pid, line) << 10
 }
 
-// switches counts those of all threads of the daemon.
-func (g *ground) switches() (n int) {
-	g.t.Helper()
-	pid := g.d.cmd.Process.Pid
+// switches counts those of all threads of a process.
+func switches(tb testing.TB, pid int) (n int) {
+	tb.Helper()
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
-		g.t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, t := range tasks {
 		tid, err := strconv.Atoi(t.Name())
 		if err != nil {
-			g.t.Fatal(err)
+			tb.Fatal(err)
 		}
-		n += statusOf(g.t, tid, "voluntary_ctxt_switches:") + statusOf(g.t, tid, "nonvoluntary_ctxt_switches:")
+		n += statusOf(tb, tid, "voluntary_ctxt_switches:") + statusOf(tb, tid, "nonvoluntary_ctxt_switches:")
 	}
 	return n
 }
