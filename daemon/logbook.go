@@ -23,7 +23,7 @@ const (
 // nothing and waits for nothing. The zero value gathers, and wakes nobody.
 type logbook struct {
 	mu    sync.Mutex
-	open  map[logKey]gathered
+	open  map[logSort]map[logThing]tally
 	fresh chan struct{} // holds one: something is open
 	pause time.Duration // between the first entry and the writing of all
 	shy   map[caught]refusals
@@ -61,29 +61,68 @@ type logKey struct {
 	token      string // the id of the access token that was used
 }
 
+// A logKey is kept in two parts: one that few entries differ by, and a small one.
+// Somebody may read thousands of values, and each is looked for here every time.
+type (
+	logSort struct {
+		kind   string
+		uid    uint32
+		known  bool
+		detail string
+		token  string
+	}
+	logThing struct {
+		rot        string
+		generation int
+	}
+)
+
+func (k logKey) parts() (logSort, logThing) {
+	return logSort{k.kind, k.uid, k.known, k.detail, k.token}, logThing{k.rot, k.generation}
+}
+
+func joined(s logSort, t logThing) logKey {
+	return logKey{s.kind, t.rot, t.generation, s.uid, s.known, s.detail, s.token}
+}
+
+// tally is gathered, with times in microseconds since 1970.
+type tally struct {
+	first, last int64
+	count       int
+}
+
 type gathered struct {
 	first, last time.Time
 	count       int
+}
+
+func (t tally) gathered() gathered {
+	return gathered{time.UnixMicro(t.first), time.UnixMicro(t.last), t.count}
 }
 
 func newLogbook() logbook { return logbook{fresh: make(chan struct{}, 1), pause: logPause} }
 
 // add gathers; first says that there was none like it yet since the last writing.
 func (b *logbook) add(k logKey, at time.Time, count int) (first bool) {
+	sort, thing := k.parts()
+	now := at.UnixMicro()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.open == nil {
-		b.open = make(map[logKey]gathered)
+		b.open = make(map[logSort]map[logThing]tally)
 	}
-	g, more := b.open[k]
+	of := b.open[sort]
+	if of == nil {
+		of = make(map[logThing]tally)
+		b.open[sort] = of
+	}
+	t, more := of[thing]
 	if !more {
-		g.first = at
+		t.first, t.last = now, now
 	}
-	g.count += count
-	if at.After(g.last) {
-		g.last = at
-	}
-	b.open[k] = g
+	t.count += count
+	t.last = max(t.last, now)
+	of[thing] = t
 	b.wake()
 	return !more
 }
@@ -144,22 +183,27 @@ func (b *logbook) ripe(now time.Time) map[logKey]gathered {
 	if b.often == nil || len(b.often) > 1000 {
 		b.often = make(map[caught]reads)
 	}
-	ripe := make(map[logKey]gathered, len(b.open))
-	for k, g := range b.open {
-		if k.kind == store.LogRead {
-			who := caught{k.uid, k.known}
-			of := b.often[who]
-			if age := now.Sub(of.since); age < 0 || age >= time.Hour {
-				of = reads{since: now}
-			}
-			if age := now.Sub(g.first); of.apart >= readsApart && age >= 0 && age < readPause {
-				continue
-			}
-			of.apart++
-			b.often[who] = of
+	ripe := make(map[logKey]gathered)
+	for sort, things := range b.open {
+		who := caught{sort.uid, sort.known}
+		of := b.often[who]
+		if age := now.Sub(of.since); age < 0 || age >= time.Hour {
+			of = reads{since: now}
 		}
-		ripe[k] = g
-		delete(b.open, k)
+		for thing, t := range things {
+			if sort.kind == store.LogRead {
+				if age := now.Sub(time.UnixMicro(t.first)); of.apart >= readsApart && age >= 0 && age < readPause {
+					continue
+				}
+				of.apart++
+				b.often[who] = of
+			}
+			ripe[joined(sort, thing)] = t.gathered()
+			delete(things, thing)
+		}
+		if len(things) == 0 {
+			delete(b.open, sort)
+		}
 	}
 	if len(b.open) > 0 {
 		b.wake()
@@ -171,7 +215,12 @@ func (b *logbook) ripe(now time.Time) map[logKey]gathered {
 func (b *logbook) take() map[logKey]gathered {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	open := b.open
+	taken := make(map[logKey]gathered)
+	for sort, things := range b.open {
+		for thing, t := range things {
+			taken[joined(sort, thing)] = t.gathered()
+		}
+	}
 	b.open = nil
-	return open
+	return taken
 }
