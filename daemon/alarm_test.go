@@ -39,3 +39,29 @@ func TestAlarm(t *testing.T) {
 		})
 	}
 }
+
+func TestJumped(t *testing.T) {
+	for _, c := range []struct {
+		wall, passed time.Duration
+		want         bool
+	}{
+		{time.Hour, time.Hour, false},
+		{time.Hour, time.Hour - time.Second, false},
+		{9 * time.Hour, time.Hour, true},  // the machine has slept
+		{-time.Hour, time.Second, true},   // the clock was set back
+		{10 * time.Second, 0, true},       // and on
+		{time.Second, time.Second, false}, // a kick
+	} {
+		if got := jumped(c.wall, c.passed); got != c.want {
+			t.Errorf("%v by the clock and %v: %t", c.wall, c.passed, got)
+		}
+	}
+}
+
+// TestWallClock: times that Go has its own reading in besides are compared by that,
+// which no setting of the clock changes.
+func TestWallClock(t *testing.T) {
+	if now := wallClock(); now != now.Round(0) {
+		t.Errorf("%v has more than the wall clock", now)
+	}
+}

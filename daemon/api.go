@@ -120,7 +120,12 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 func (d *Daemon) makeRoom(r *http.Request, rt route) (leave func(), err error) {
 	switch {
 	case takesLong(r):
-		return d.streams.add(r, streamsPerUID, "long requests running")
+		done, err := d.streams.add(r, streamsPerUID, "long requests running")
+		if err != nil {
+			return nil, err
+		}
+		stirred := d.takesAWhile()
+		return func() { stirred(); done() }, nil
 	case rt.need == accessReader:
 		return func() {}, nil
 	}

@@ -65,7 +65,7 @@ type Config struct {
 	Alone bool
 
 	Log   *slog.Logger
-	Now   func() time.Time                                 // nil: time.Now
+	Now   func() time.Time                                 // without what Go compares besides; nil: the wall clock
 	Sleep func(ctx context.Context, d time.Duration) error // between two tries at npm; nil: a timer
 	Ready func()                                           // nil-able; called once the socket answers
 }
@@ -103,6 +103,7 @@ type Daemon struct {
 
 	wake     chan struct{}  // looked at by the timer; never blocks
 	astir    atomic.Bool    // something has happened since rest looked
+	busy     atomic.Int32   // runs of the timer, and requests, that take long
 	stirred  chan struct{}  // looked at by rest; never blocks
 	work     sync.WaitGroup // the timer and what it has begun
 	inflight inflight       // connections and rotations that were asked for
@@ -121,7 +122,7 @@ const drain = 3 * time.Second
 // to be right.
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		cfg.Now = wallClock
 	}
 	if cfg.RuntimeDir == "" {
 		cfg.RuntimeDir = RuntimeDir(os.Getenv, os.Getuid())
@@ -325,6 +326,10 @@ func (d *Daemon) server() *http.Server {
 }
 
 func profileDir(cfg Config) string { return filepath.Join(cfg.RuntimeDir, "browser") }
+
+// wallClock is the present time by the wall clock alone. What Go compares besides
+// knows nothing of a clock that is set, or a machine that slept.
+func wallClock() time.Time { return time.Now().Round(0) }
 
 // sleep waits for dur, or for the end of ctx.
 func sleep(ctx context.Context, dur time.Duration) error {

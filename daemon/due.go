@@ -112,9 +112,10 @@ func unfinished(ctx context.Context, st *store.Store) (map[string]bool, error) {
 // lookAt returns the ROTs for which there may be something to do, the oldest
 // first: those that are unfinished, and those that are due soon. At the first
 // look, and where the clock was set back since the last one, that is all of them,
-// as reckon has to see them. live are their generations that live.
+// as reckon has to see them; the timer has a first look each day. live are their generations that live.
 func (d *Daemon) lookAt(ctx context.Context, st *store.Store, now, looked time.Time, unfinished map[string]bool) (rots []store.ROT, live map[string][]store.Generation, err error) {
 	if looked.IsZero() || now.Before(looked) {
+		d.stir()
 		if rots, err = st.ROTs(ctx); err == nil {
 			live, err = st.Live(ctx)
 		}

@@ -234,3 +234,21 @@ func (m moody) Deliver(context.Context, store.Delivery, store.Generation, secret
 	}
 	return "", nil
 }
+
+// A passcard that could not be used is left alone for a while, and that is all: where
+// no session is to be looked at, there is nothing to do when it is over.
+func TestAfterAHoldOfAPasscard(t *testing.T) {
+	w := newClockwork(t)
+	passcard := w.passcard(0)
+	w.rot(passcard, 90)
+	w.d.held.wait(passcard, w.now(), w.now().Add(time.Minute))
+	for range 3 {
+		w.npm = w.npm.Add(40 * time.Second)
+		work, next, err := w.d.due(t.Context(), w.last)
+		w.must(err)
+		w.last = w.now()
+		if len(work) > 0 || next.Sub(w.now()) < day {
+			t.Errorf("to do: %s, next in %v", dutiesText(work), next.Sub(w.now()))
+		}
+	}
+}

@@ -44,7 +44,6 @@ func (d *Daemon) putSchedule(r *http.Request, st *store.Store, out *reply) error
 	if err := d.reschedule(r.Context(), st, id, to); err != nil {
 		return err
 	}
-	d.kick()
 	return d.showROT(r.Context(), st, id, out)
 }
 
@@ -77,6 +76,7 @@ func (d *Daemon) reschedule(ctx context.Context, st *store.Store, id string, to 
 	if err != nil {
 		return err
 	}
+	defer d.kick() // after the unlock: the timer left alone what was in use
 	defer unlock()
 	if rot, err = st.ROT(ctx, id); err != nil {
 		return err

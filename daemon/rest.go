@@ -28,6 +28,16 @@ func (d *Daemon) stir() {
 	}
 }
 
+// takesAWhile is stir for what takes a while, until it is done.
+func (d *Daemon) takesAWhile() (done func()) {
+	d.busy.Add(1)
+	d.stir()
+	return func() {
+		d.busy.Add(-1)
+		d.stir()
+	}
+}
+
 // rest gives memory back where nothing has happened for a while, and has the
 // collector rest until something does. It runs until the daemon stops, and wakes up
 // for nothing else.
@@ -44,7 +54,7 @@ func (d *Daemon) rest() {
 			return
 		}
 		c.wake()
-		for d.astir.Swap(false) || d.running.any() {
+		for d.astir.Swap(false) || d.busy.Load() > 0 {
 			if sleep(d.stop, restAfter) != nil {
 				return
 			}
@@ -71,8 +81,8 @@ type collector struct {
 }
 
 // restingRoom is how much memory may be taken while the collector rests before it
-// runs all the same, in bytes.
-const restingRoom = 32 << 20
+// runs all the same, in bytes: a look of the timer takes some.
+const restingRoom = 4 << 20
 
 func (c *collector) rest() {
 	if c.resting {

@@ -52,7 +52,7 @@ func TestRest(t *testing.T) {
 		if now := debug.SetMemoryLimit(-1); now != limit {
 			t.Errorf("while things happen %d bytes may be taken, want %d", now, limit)
 		}
-		done := d.running.add("rot_a2c4")
+		done := d.takesAWhile()
 		time.Sleep(time.Minute)
 		expect("in a rotation", true)
 		done()

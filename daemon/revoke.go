@@ -34,6 +34,7 @@ func (d *Daemon) postRevocation(r *http.Request, st *store.Store, out *reply) er
 		return errStopping
 	}
 	defer d.inflight.end()
+	defer d.kick() // what was withdrawn is to be revoked, whatever comes of the rest
 	for _, id := range ids {
 		if err := st.Withdraw(d.stop, id, uidOf(r)); err != nil {
 			return err

@@ -13,9 +13,16 @@ import (
 // never is the time of what does not happen by itself.
 var never time.Time
 
-// longestNap is the longest the timer sleeps. What is to be done next and when is
-// known; to look at everything now and then costs nothing, and finds what was missed.
-const longestNap = time.Hour
+const (
+	// longestNap is the longest the timer sleeps, though it is known what is to be
+	// done next, and when.
+	longestNap = time.Hour
+	// longestPartly is how long it looks at no more than what is known to be near.
+	longestPartly = day
+	// afterJump is how long it waits when the clock was set, or the machine has slept,
+	// before it looks: a network takes as long to come back, too.
+	afterJump = 15 * time.Second
+)
 
 // shortestNap keeps a clock that runs backwards from making the timer spin.
 const shortestNap = 100 * time.Millisecond
@@ -29,10 +36,13 @@ func (d *Daemon) schedule() {
 	ctx := d.stop
 	alarm := newAlarm()
 	defer alarm.close()
-	var looked time.Time
+	var looked, whole time.Time // the last look, and the last one at everything
 	for {
 		alarm.set(longestNap) // from here on it hears of a clock that is set
-		nap, now := tickingNap, d.cfg.Now()
+		nap, now, began := tickingNap, d.cfg.Now(), time.Now()
+		if looked.IsZero() || now.Before(looked) || now.Sub(whole) > longestPartly {
+			looked, whole = time.Time{}, now
+		}
 		if next, err := d.look(ctx, looked); err != nil {
 			if ctx.Err() == nil {
 				d.cfg.Log.Error("cannot tell what is due", "err", err)
@@ -51,9 +61,17 @@ func (d *Daemon) schedule() {
 			return
 		case <-d.wake:
 		case <-alarm.rings():
+			now := time.Now()
+			if jumped(now.Round(0).Sub(began.Round(0)), now.Sub(began)) {
+				_ = sleep(ctx, afterJump)
+			}
 		}
 	}
 }
+
+// jumped reports whether the wall clock has gone on by another time than has passed
+// for this machine: it was set, or the machine has slept.
+func jumped(wall, passed time.Duration) bool { return (wall - passed).Abs() > 5*time.Second }
 
 // look begins what is due, and says what has changed, and when there will be
 // something next. looked is when that was last done; zero, where it never was.
@@ -67,7 +85,9 @@ func (d *Daemon) look(ctx context.Context, looked time.Time) (next time.Time, er
 		d.cfg.Log.Error("cannot tell what has changed", "err", err)
 		tell = d.cfg.Now().Add(tickingNap)
 	}
-	d.start(ctx, work)
+	if d.start(ctx, work) {
+		next = earlier(next, d.cfg.Now().Add(tickingNap))
+	}
 	d.sayState(ctx)
 	return earlier(next, tell), nil
 }
@@ -89,20 +109,23 @@ func (d *Daemon) kick() {
 }
 
 // start begins what is due, a goroutine a passcard. A passcard that is in use
-// is left for later; whoever uses it kicks the timer.
-func (d *Daemon) start(ctx context.Context, work map[string]*duty) {
+// is left for later, and left says so; whoever uses it kicks the timer.
+func (d *Daemon) start(ctx context.Context, work map[string]*duty) (left bool) {
 	for passcard, w := range work {
 		unlock, ok := d.passcards.try(passcard)
 		if !ok {
+			left = true
 			continue
 		}
+		done := d.takesAWhile()
 		d.work.Go(func() {
 			defer d.kick()
-			defer d.stir()
+			defer done()
 			defer unlock()
 			d.perform(ctx, passcard, w)
 		})
 	}
+	return left
 }
 
 // perform does what is due for one passcard, with nobody there to be asked.

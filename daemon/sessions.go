@@ -48,7 +48,7 @@ func (d *Daemon) dueChecks(ctx context.Context, st *store.Store, now time.Time) 
 	passcards, err := st.Passcards(ctx)
 	for _, p := range passcards {
 		at := checkAt(p, now)
-		if held := d.held.at(p.ID, now); held.After(at) {
+		if held := d.held.at(p.ID, now); !at.IsZero() && held.After(at) {
 			at = held
 		}
 		switch {

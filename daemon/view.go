@@ -235,13 +235,6 @@ func (s *runningROTs) all() []string {
 	return slices.Collect(maps.Keys(s.ids))
 }
 
-// any reports whether there are some.
-func (s *runningROTs) any() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.ids) > 0
-}
-
 func (s *runningROTs) has(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -325,7 +325,10 @@ func (c *call) client() *ipc.Client {
 	client := &ipc.Client{Socket: c.socket}
 	if asked := c.Asked; asked != nil {
 		c.Asked = nil
-		client.Dial = func(context.Context, string) (io.ReadWriteCloser, error) { return asked, nil }
+		client.Dial = func(context.Context, string) (io.ReadWriteCloser, error) {
+			client.Dial = nil // it is for one request
+			return asked, nil
+		}
 	}
 	return client
 }

@@ -27,7 +27,8 @@ type Client struct {
 	// AccessToken, where there is one, is shown with every request. It is for
 	// the caller to see that it is one word.
 	AccessToken secret.Text
-	// Dial replaces the connection to Socket, in tests. It may be nil.
+	// Dial replaces the connection to Socket, in tests and where there is one already.
+	// It may be nil.
 	Dial func(ctx context.Context, socket string) (io.ReadWriteCloser, error)
 	// patience replaces answerTime, in tests.
 	patience time.Duration

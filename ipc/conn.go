@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -15,7 +16,7 @@ import (
 // a fifth more of the whole process's time. Close ends a read that waits.
 type conn struct {
 	fd       int
-	answered bool // something was read
+	answered bool // the first bytes are waited for no more, or not busily
 
 	mu       sync.Mutex
 	deadline time.Time // zero: there is none
@@ -23,19 +24,28 @@ type conn struct {
 	closed   bool
 }
 
-// Asked is a connection, by its descriptor, on which the first request has been sent
-// and some of the answer was read: writing that request to it again does nothing, and
-// what was read comes first.
-func Asked(fd int, read []byte) io.ReadWriteCloser {
-	return &asked{conn: &conn{fd: fd, answered: true}, left: read}
+// Asked is a connection, by its descriptor, on which request has been sent and read was
+// all that came so far: to write the request does nothing, to write another one fails,
+// and what was read comes first.
+func Asked(fd int, request, read []byte) io.ReadWriteCloser {
+	return &asked{conn: &conn{fd: fd, answered: true}, request: request, left: read}
 }
 
 type asked struct {
 	*conn
-	left []byte
+	request, left []byte
 }
 
-func (a *asked) Write(b []byte) (int, error) { return len(b), nil }
+var errAsked = errors.New("something else was asked")
+
+func (a *asked) Write(b []byte) (int, error) {
+	if !bytes.Equal(b, a.request) {
+		_ = a.Close() // nobody may take what comes for the answer
+		a.left = nil
+		return 0, errAsked
+	}
+	return len(b), nil
+}
 
 func (a *asked) Read(b []byte) (int, error) {
 	if len(a.left) == 0 {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -155,4 +156,37 @@ func TestAFullQueueIsWaitedFor(t *testing.T) {
 		t.Fatalf("once there was room: %v", err)
 	}
 	_ = second.Close()
+}
+
+// TestAsked: a connection on which something was asked is for whoever asks that.
+func TestAsked(t *testing.T) {
+	ours := func() (rotd int, conn io.ReadWriteCloser) {
+		fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Close(fds[1]) })
+		return fds[1], Asked(fds[0], []byte("GET /"), []byte("HTTP/"))
+	}
+	rotd, conn := ours()
+	if n, err := conn.Write([]byte("GET /")); n != 5 || err != nil {
+		t.Errorf("the same again: %d, %v", n, err)
+	}
+	if _, err := syscall.Write(rotd, []byte("1.0")); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 8)
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "HTTP/1.0" {
+		t.Errorf("the answer is %q, %v", got, err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	_, conn = ours()
+	if _, err := conn.Write([]byte("GET /x")); err == nil {
+		t.Error("something else can be asked")
+	}
+	if n, err := conn.Read(got); err == nil {
+		t.Errorf("it is answered: %q", got[:n])
+	}
 }

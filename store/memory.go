@@ -14,7 +14,7 @@ import "sync"
 type memory struct {
 	mu       sync.RWMutex
 	kept     [askedKinds]map[string]any // by what was asked about
-	changes  uint64 // so many have begun
+	changes  uint64                     // so many have begun
 	changing bool
 }
 

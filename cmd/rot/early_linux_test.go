@@ -332,6 +332,37 @@ func TestEarlyClosed(t *testing.T) {
 	}
 }
 
+// TestEarlyTwice: where an environment has a variable twice, all of rot goes by the
+// same one.
+func TestEarlyTwice(t *testing.T) {
+	dir, err := runtimeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	stop, err := serveToken(filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	good, bad := "ROTD_SOCKET="+filepath.Join(dir, "s"), "ROTD_SOCKET="+filepath.Join(dir, "none")
+	for _, program := range []string{build(t), buildEarly(t)} {
+		for _, c := range []struct {
+			environ []string
+			want    bool // a value
+		}{{[]string{good, bad}, true}, {[]string{bad, good}, false}} {
+			p, err := os.StartProcess(program, []string{"rot", "get", "ci"}, &os.ProcAttr{Env: c.environ}) // os/exec would leave one of them
+			if err != nil {
+				t.Fatal(err)
+			}
+			state, err := p.Wait()
+			if err != nil || state.Success() != c.want {
+				t.Errorf("%s %q: %v, %v", program, c.environ, state, err)
+			}
+		}
+	}
+}
+
 // TestEarlyCalls looks at the code that runs without a runtime: it has no stack to
 // grow, and calls nothing that would want one. The panics stand behind checks of
 // bounds that hold.

@@ -22,8 +22,8 @@ func served(answer string, now int64) string {
 		if line == "" {
 			break
 		}
-		if n := number(without(line, "Content-Length: ")); n >= 0 {
-			length = n
+		if n := without(line, "Content-Length: "); len(n) < len(line) {
+			length = number(n)
 		}
 	}
 	if length != len(answer)-body {
@@ -72,8 +72,8 @@ func number(s string) int {
 
 // field is the text that a JSON object has under a name. It is "" where there is none,
 // and in an object of which anything is not as in rotd's answer:
-// {"name":"text","name":number,…}, printable ASCII without escapes and spaces, and a
-// line end.
+// {"name":"text","name":number,…}, names of small letters, printable ASCII without
+// escapes and spaces, and a line end.
 //
 //go:nosplit
 //go:norace
@@ -81,15 +81,16 @@ func field(object, name string) (text string) {
 	i := 0
 	for sep := byte('{'); at(object, i) == sep; sep = ',' {
 		key := quoted(object, i+1)
-		if key < 0 || at(object, key) != ':' {
+		if key < 0 || at(object, key) != ':' || !isName(object[i+2:key-1]) {
 			return ""
 		}
 		value := key + 1
 		end := quoted(object, value)
-		if end < 0 {
-			end = word(object, value)
-		} else if object[i+2:key-1] == name {
+		switch member := object[i+2 : key-1]; {
+		case end >= 0 && member == name:
 			text = object[value+1 : end-1]
+		case end < 0 && member != "value" && member != "expires":
+			end = word(object, value)
 		}
 		if end < 0 {
 			return ""
@@ -100,6 +101,19 @@ func field(object, name string) (text string) {
 		return ""
 	}
 	return text
+}
+
+// isName tells what the names of rotd's messages consist of.
+//
+//go:nosplit
+//go:norace
+func isName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if (s[i] < 'a' || s[i] > 'z') && s[i] != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // at is s[i], 0 behind the end.

@@ -43,29 +43,33 @@ func TestServed(t *testing.T) {
 		t.Errorf("past its expiry: %q", got)
 	}
 	for name, answer := range map[string]string{
-		"refused":           strings.Replace(reply(whole), "200", "403", 1),
-		"another protocol":  strings.Replace(reply(whole), "1.0", "1.1", 1),
-		"more than said":    reply(whole) + "x",
-		"less than said":    reply(whole)[:len(reply(whole))-1],
-		"no length":         strings.Replace(reply(whole), "Content-Length", "Content-Long", 1),
-		"no object":         reply(`"` + value + `"`),
-		"no value":          reply(`{"rot":"rot_a2c4"}`),
-		"an empty value":    reply(`{"value":""}`),
-		"no text":           reply(`{"value":17}`),
-		"nothing":           reply(``),
-		"an empty object":   reply(`{}`),
-		"an escape":         reply(`{"value":"npm_\n"}`),
-		"no ASCII":          reply(`{"value":"npm_é"}`),
-		"a line end inside": reply("{\"value\":\"npm_\nx\"}"),
-		"nested":            reply(`{"other":{"value":"npm_x"}}`),
-		"nested beside":     reply(`{"value":"npm_x","other":{}}`),
-		"a list":            reply(`{"value":["npm_x"]}`),
-		"null":              reply(`{"value":null}`),
-		"two objects":       reply(small + small),
-		"cut off":           reply(small[:len(small)-1]),
-		"a comma too many":  reply(`{"value":"npm_x",}`),
-		"a strange expiry":  reply(`{"value":"npm_x","expires":"tomorrow"}`),
-		"an empty answer":   "",
+		"refused":              strings.Replace(reply(whole), "200", "403", 1),
+		"another protocol":     strings.Replace(reply(whole), "1.0", "1.1", 1),
+		"more than said":       reply(whole) + "x",
+		"less than said":       reply(whole)[:len(reply(whole))-1],
+		"no length":            strings.Replace(reply(whole), "Content-Length", "Content-Long", 1),
+		"no object":            reply(`"` + value + `"`),
+		"no value":             reply(`{"rot":"rot_a2c4"}`),
+		"an empty value":       reply(`{"value":""}`),
+		"no text":              reply(`{"value":17}`),
+		"nothing":              reply(``),
+		"an empty object":      reply(`{}`),
+		"an escape":            reply(`{"value":"npm_\n"}`),
+		"no ASCII":             reply(`{"value":"npm_é"}`),
+		"a line end inside":    reply("{\"value\":\"npm_\nx\"}"),
+		"nested":               reply(`{"other":{"value":"npm_x"}}`),
+		"nested beside":        reply(`{"value":"npm_x","other":{}}`),
+		"a list":               reply(`{"value":["npm_x"]}`),
+		"null":                 reply(`{"value":null}`),
+		"two objects":          reply(small + small),
+		"cut off":              reply(small[:len(small)-1]),
+		"a comma too many":     reply(`{"value":"npm_x",}`),
+		"a name in capitals":   reply(`{"value":"npm_x","Value":"npm_y"}`),
+		"twice, once no text":  reply(`{"value":"npm_x","value":17}`),
+		"an expiry in numbers": reply(`{"value":"npm_x","expires":17}`),
+		"digits for a header":  strings.Replace(reply(`{"value":"npm_x"}`), "Content-Length: ", "", 1),
+		"a strange expiry":     reply(`{"value":"npm_x","expires":"tomorrow"}`),
+		"an empty answer":      "",
 	} {
 		if got := served(answer, before); got != "" {
 			t.Errorf("%s: %q", name, got)
@@ -78,6 +82,8 @@ func TestServed(t *testing.T) {
 func FuzzServed(f *testing.F) {
 	f.Add(reply(whole))
 	f.Add(reply(`{"value":"npm_x","value":"npm_y"}` + "\n"))
+	f.Add(reply(`{"value":"npm_x","Value":"npm_y"}`))
+	f.Add(reply(`{"value":"npm_x","value":17}`))
 	f.Add(reply(`{"value":"a","expires":"1970-01-01T00:00:00Z"}`))
 	f.Add("HTTP/1.0 200 OK\r\nContent-Length: 9\r\ncontent-length: 13\r\n\r\n" + `{"value":"a"}`)
 	f.Fuzz(func(t *testing.T, answer string) {
@@ -95,7 +101,7 @@ func FuzzServed(f *testing.F) {
 		}}
 		var tok ipc.Token
 		if err := client.Get(t.Context(), "/", &tok); err != nil {
-			return // it reads what else is there, too, and that is not rotd's
+			return // it reads the other fields, too, and they are not rotd's
 		}
 		if tok.Value.Reveal() != got || tok.Expires != nil && tok.Expires.Unix() <= before {
 			t.Errorf("%q is found, and rot reads %q, which expires %v", got, tok.Value.Reveal(), tok.Expires)

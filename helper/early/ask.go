@@ -73,16 +73,36 @@ func (a *sockaddr) exists() bool {
 //go:norace
 func chooseSocket() bool {
 	if path := variable("ROTD_SOCKET"); path != "" {
-		return address.set(path, "")
+		return path[0] != '@' && address.set(path, "")
 	}
 	dir := variable("XDG_RUNTIME_DIR")
-	if dir == "" {
-		return call(syscall.SYS_GETUID, 0, 0, 0) == 0 && address.set(ipc.SystemSocket, "")
+	switch {
+	case dir == "":
+		if call(syscall.SYS_GETUID, 0, 0, 0) != 0 {
+			return false
+		}
+		dir = "/run/user/0"
+	case dir[0] != '/' || hasWayUp(dir):
+		return false
 	}
-	if dir[0] != '/' || !address.set(dir, "/rotd/rotd.sock") {
+	if !address.set(dir, "/rotd/rotd.sock") {
 		return false
 	}
 	return address.exists() || address.set(ipc.SystemSocket, "")
+}
+
+// hasWayUp reports whether a path may have a "..", which the kernel and package
+// filepath follow in different ways.
+//
+//go:nosplit
+//go:norace
+func hasWayUp(path string) bool {
+	for i := 0; i+1 < len(path); i++ {
+		if path[i] == '.' && path[i+1] == '.' {
+			return true
+		}
+	}
+	return false
 }
 
 // ask connects to address and sends the request. Where it fails nothing was asked.
@@ -90,12 +110,15 @@ func chooseSocket() bool {
 //go:nosplit
 //go:norace
 func ask(ref string) bool {
+	if !compose(ref) {
+		return false
+	}
 	s := call(syscall.SYS_SOCKET, syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if s < 0 {
 		return false
 	}
 	// A low number is that of a standard stream which is closed.
-	if s > 2 && connect(uintptr(s)) && send(uintptr(s), ref) {
+	if s > 2 && connect(uintptr(s)) && send(uintptr(s)) {
 		fd = s
 		return true
 	}
@@ -118,7 +141,15 @@ func connect(s uintptr) bool {
 //
 //go:nosplit
 //go:norace
-func send(s uintptr, ref string) bool {
+func send(s uintptr) bool {
+	return call6(syscall.SYS_SENDTO, s, uintptr(unsafe.Pointer(&request.b)), uintptr(request.n), syscall.MSG_NOSIGNAL, 0) == request.n
+}
+
+// compose makes the request that ipc.Client would, and reports whether it can.
+//
+//go:nosplit
+//go:norace
+func compose(ref string) bool {
 	request.n = 0
 	request.add("GET " + pathBefore)
 	request.add(ref)
@@ -134,10 +165,7 @@ func send(s uintptr, ref string) bool {
 		}
 	}
 	request.add("\r\n\r\n")
-	if request.n > len(request.b) {
-		return false
-	}
-	return call6(syscall.SYS_SENDTO, s, uintptr(unsafe.Pointer(&request.b)), uintptr(request.n), syscall.MSG_NOSIGNAL, 0) == request.n
+	return request.n <= len(request.b)
 }
 
 // What stands before and after the reference in ipc.PathToken.

@@ -88,19 +88,19 @@ func isWord(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
 }
 
-// variable is an environment variable, "" where it is not set. Of two the last
-// counts.
+// variable is an environment variable, "" where it is not set. Of two the first
+// counts, as it does for os.Getenv.
 //
 //go:nosplit
 //go:norace
-func variable(name string) (value string) {
+func variable(name string) string {
 	for i := int(*stack) + 1; ; i++ {
 		entry, ok := text(i)
 		if !ok {
-			return value
+			return ""
 		}
 		if n := len(name); len(entry) > n && entry[n] == '=' && entry[:n] == name {
-			value = entry[n+1:]
+			return entry[n+1:]
 		}
 	}
 }

@@ -86,8 +86,8 @@ func TestPath(t *testing.T) {
 }
 
 func TestVariable(t *testing.T) {
-	begin(t, []string{"rot", "A=argument"}, []string{"A=1", "AB=2", "B", "A=3=4", "=x", ""})
-	for name, want := range map[string]string{"A": "3=4", "AB": "2", "B": "", "C": ""} {
+	begin(t, []string{"rot", "A=argument"}, []string{"A=1=0", "AB=2", "B", "A=3", "=x", ""})
+	for name, want := range map[string]string{"A": "1=0", "AB": "2", "B": "", "C": ""} {
 		if got := variable(name); got != want {
 			t.Errorf("%s=%q, want %q", name, got, want)
 		}
@@ -127,6 +127,8 @@ func TestChooseSocket(t *testing.T) {
 		{"the user's, a link to nothing", []string{"XDG_RUNTIME_DIR=" + with + "/link"}, false},
 		{"a relative runtime directory", []string{"XDG_RUNTIME_DIR=run"}, true},
 		{"a runtime directory that is too long", []string{"XDG_RUNTIME_DIR=" + long}, true},
+		{"a runtime directory with a way up", []string{"XDG_RUNTIME_DIR=" + with + "/link/.."}, true},
+		{"no file", []string{"ROTD_SOCKET=@s"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			begin(t, []string{"rot", "get", "ci"}, c.environ)
@@ -155,8 +157,9 @@ func TestChooseSocket(t *testing.T) {
 	})
 	t.Run("no runtime directory", func(t *testing.T) {
 		begin(t, []string{"rot", "get", "ci"}, nil)
-		if ok := chooseSocket(); ok != (os.Getuid() == 0) {
-			t.Errorf("uid %d: %t", os.Getuid(), ok)
+		want := ipc.FindSocket(func(string) string { return "" }, "linux", os.Getuid())
+		if ok := chooseSocket(); ok != (os.Getuid() == 0) || ok && string(address.path[:address.n]) != want {
+			t.Errorf("uid %d: %t, %s, and the program takes %s", os.Getuid(), ok, address.path[:address.n], want)
 		}
 	})
 }

@@ -6,11 +6,13 @@
 // this is a plain rot get of the user's own, asks rotd, prints the value, and ends.
 // In every other case it goes on to where Go's programs begin, and nothing is lost:
 // what was asked by then Connection hands over, with what has been answered. The
-// look waits 5 ms at most. Built without -E rot does all the same, and later.
+// look waits some milliseconds at most. Built without -E rot does all the same, and
+// later.
 //
-// What runs there has no heap, no panics, no goroutines and a stack of a few hundred
-// bytes: every function is nosplit, which the linker checks, and calls nothing but
-// others here and syscall.RawSyscall6. It judges nothing itself. Whatever is not as
+// What runs there has no heap, no panics and no goroutines: every function is nosplit
+// and calls nothing but others here, syscall.RawSyscall6 and runtime.memequal, which
+// a test of cmd/rot sees to; the linker, that a few hundred bytes of stack are enough.
+// It judges nothing itself. Whatever is not as
 // it nearly always is, a flag, an access token, an error, a value past its expiry,
 // is left to the program that follows, so that each of these is dealt with once.
 package early

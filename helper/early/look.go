@@ -39,8 +39,12 @@ var (
 	file  syscall.Stat_t
 )
 
-// patience is how long connecting, and each read, may take here, in microseconds.
-const patience = 5000
+const (
+	// patience is how long connecting, and each read, may take here, in microseconds.
+	patience = 5000
+	// reads are enough for an answer that comes as rotd's do, in one piece.
+	reads = 4
+)
 
 // look asks rotd, prints the value, and ends the process. It returns where that is
 // not what is wanted, or cannot be done so simply.
@@ -52,7 +56,7 @@ func look() {
 	if ref == "" || !chooseSocket() || !ask(ref) {
 		return
 	}
-	for got < len(answer) {
+	for range reads {
 		n := call(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&answer))+uintptr(got), uintptr(len(answer)-got))
 		if n <= 0 {
 			return
@@ -65,8 +69,7 @@ func look() {
 	}
 }
 
-// show prints a line and ends the process. It returns where nothing was printed, or
-// not all.
+// show prints a line and ends the process. It returns where nothing was printed.
 //
 //go:nosplit
 //go:norace
@@ -75,9 +78,20 @@ func show(prefix, value string) {
 	line.add(prefix)
 	line.add(value)
 	line.add("\n")
-	if line.n <= len(line.b) && call(syscall.SYS_WRITE, 1, uintptr(unsafe.Pointer(&line.b)), uintptr(line.n)) == line.n {
-		call(syscall.SYS_EXIT_GROUP, ipc.ExitOK, 0, 0)
+	if line.n > len(line.b) {
+		return
 	}
+	for done := 0; done < line.n; {
+		n := call(syscall.SYS_WRITE, 1, uintptr(unsafe.Pointer(&line.b))+uintptr(done), uintptr(line.n-done))
+		if n <= 0 && done > 0 {
+			call(syscall.SYS_EXIT_GROUP, ipc.ExitFailed, 0, 0) // who reads it has a part, and must not take it
+		}
+		if n <= 0 {
+			return
+		}
+		done += n
+	}
+	call(syscall.SYS_EXIT_GROUP, ipc.ExitOK, 0, 0)
 }
 
 // Connection is one to rotd on which what a plain rot get asks has been asked, for
@@ -86,7 +100,7 @@ func Connection() io.ReadWriteCloser {
 	if fd == 0 {
 		return nil
 	}
-	conn := ipc.Asked(fd, answer[:got])
+	conn := ipc.Asked(fd, request.b[:request.n], answer[:got])
 	fd = 0
 	return conn
 }

@@ -155,8 +155,8 @@ func (r *reader) object(v reflect.Value, depth int) error {
 // find returns the index of a field in fields: by its name, else by its name in other
 // case; -1: there is none. It begins at one of them.
 func find(fields []field, name []byte, begin int) int {
-	for i := range fields {
-		if i = (begin + i) % len(fields); fields[i].name == string(name) {
+	for n := range fields {
+		if i := (begin + n) % len(fields); fields[i].name == string(name) {
 			return i
 		}
 	}

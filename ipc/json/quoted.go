@@ -8,7 +8,7 @@ import (
 )
 
 // quoted reads the string that is next. What is not UTF-8 becomes U+FFFD. What it
-// returns is good until the text is.
+// returns may be a part of the text.
 func (r *reader) quoted() ([]byte, error) {
 	r.at++
 	start := r.at
