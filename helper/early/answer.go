@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 package early
 
 // served is the value in rotd's answer. It is "" where the answer is not all there
