@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -98,7 +97,7 @@ func (d *Daemon) guard(rt route) http.HandlerFunc {
 				d.failRequest(rt.path, out, err)
 				return
 			}
-			r = r.WithContext(context.WithValue(r.Context(), readingKey{}, may))
+			out.may = may
 		}
 		if err := takeBody(w, r, cmp.Or(rt.body, maxBody)); err != nil {
 			d.failRequest(rt.path, out, err)
@@ -157,6 +156,7 @@ var errLocked = &ipc.Error{
 type reply struct {
 	w      http.ResponseWriter
 	stream *stream
+	may    reading // what the door has found, of a path for readers
 }
 
 func (o *reply) json(v any) error {
@@ -167,7 +167,7 @@ func (o *reply) json(v any) error {
 // token is json for what is asked for most.
 func (o *reply) token(t ipc.Token) error {
 	o.w.Header().Set("Content-Type", "application/json")
-	_, err := o.w.Write(append(t.AppendJSON(make([]byte, 0, 512)), '\n'))
+	_, err := o.w.Write(append(t.AppendJSON(make([]byte, 0, 256)), '\n'))
 	return err
 }
 

@@ -50,7 +50,7 @@ func BenchmarkReadLog(b *testing.B) {
 		whole += time.Since(start)
 		start = time.Now()
 		for range loggedGets {
-			r.d.noteRead(req, rot, 1)
+			r.d.noteRead(req, reading{rot: rot}, 1)
 		}
 		noting += time.Since(start)
 		for range rots {

@@ -173,8 +173,7 @@ func (l *leases) countLocked(v leased) int {
 // With a number of a generation in the request it takes that one up again, and
 // the answer has no value.
 func (d *Daemon) lease(r *http.Request, st *store.Store, out *reply) error {
-	id := readingOf(r.Context()).rot
-	tok, release, err := d.leaseOf(r, st, id)
+	tok, release, err := d.leaseOf(r, st, out.may)
 	if err != nil {
 		return err
 	}
@@ -208,8 +207,8 @@ func (d *Daemon) lease(r *http.Request, st *store.Store, out *reply) error {
 
 // leaseOf is the answer to a reader, and his lease, nil where there is no room
 // for one.
-func (d *Daemon) leaseOf(r *http.Request, st *store.Store, id string) (tok ipc.Token, release func(bool), err error) {
-	ctx := r.Context()
+func (d *Daemon) leaseOf(r *http.Request, st *store.Store, may reading) (tok ipc.Token, release func(bool), err error) {
+	ctx, id := r.Context(), may.rot
 	if number := r.URL.Query().Get("generation"); number != "" {
 		n, err := strconv.Atoi(number)
 		if err != nil || n < 1 {
@@ -233,13 +232,13 @@ func (d *Daemon) leaseOf(r *http.Request, st *store.Store, id string) (tok ipc.T
 		}
 		release, ok := d.leases.take(r, leased{id, tok.Generation})
 		if !ok {
-			d.noteRead(r, id, tok.Generation)
+			d.noteRead(r, may, tok.Generation)
 			return tok, nil, nil
 		}
 		// One that was replaced before the lease was there may be gone.
 		now, _, err := st.Current(ctx, id)
 		if err == nil && now.N == tok.Generation {
-			d.noteRead(r, id, tok.Generation)
+			d.noteRead(r, may, tok.Generation)
 			return tok, release, nil
 		}
 		release(false)

@@ -37,11 +37,10 @@ func (d *Daemon) note(ctx context.Context, e store.LogEntry) {
 	}
 }
 
-// noteRead notes that the caller of r was given a value.
-func (d *Daemon) noteRead(r *http.Request, rot string, generation int) {
+// noteRead notes that the caller of r was given a value that he may read.
+func (d *Daemon) noteRead(r *http.Request, may reading, generation int) {
 	p, known := peerOf(r.Context())
-	leave := readingOf(r.Context())
-	d.book.add(logKey{store.LogRead, rot, generation, p.UID, known, leave.by, leave.token}, d.cfg.Now(), 1)
+	d.book.add(logKey{store.LogRead, may.rot, generation, p.UID, known, may.by, may.token}, d.cfg.Now(), 1)
 }
 
 // noteRefusal notes that the caller of r was turned away from a path, and why

@@ -62,12 +62,11 @@ func (d *Daemon) getToken(r *http.Request, st *store.Store, out *reply) error {
 	if r.URL.RawQuery != "" && r.URL.Query().Has("lease") {
 		return d.lease(r, st, out)
 	}
-	id := readingOf(r.Context()).rot
-	tok, err := d.tokenOf(r.Context(), st, id)
+	tok, err := d.tokenOf(r.Context(), st, out.may.rot)
 	if err != nil {
 		return err
 	}
-	d.noteRead(r, id, tok.Generation)
+	d.noteRead(r, out.may, tok.Generation)
 	return out.token(tok)
 }
 

@@ -23,14 +23,6 @@ type reading struct {
 	token string // the id of the access token that was shown
 }
 
-type readingKey struct{}
-
-// readingOf is what the door has found: see guard.
-func readingOf(ctx context.Context) reading {
-	r, _ := ctx.Value(readingKey{}).(reading)
-	return r
-}
-
 // A caller who shows an access token reads what that was granted, and nothing
 // else, whoever he is. Without one the owner reads everything, and others what
 // their uid or one of their groups was granted. A ROT that he may not read and
