@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -42,7 +43,7 @@ func buildAndRun(m *testing.M) int {
 		env  string
 	}{
 		{"rotd", []string{"-race"}, "CGO_ENABLED=1"},
-		{"rot", []string{"-ldflags", "-s -w"}, "CGO_ENABLED=0"},
+		{"rot", []string{"-ldflags", "-s -w " + early()}, "CGO_ENABLED=0"},
 		{"npm-sandbox", nil, "CGO_ENABLED=0"},
 	} {
 		cmd := exec.Command("go", append(append([]string{"build"}, b.args...), "-o", filepath.Join(bin, b.name), "rotd/cmd/"+b.name)...)
@@ -53,6 +54,14 @@ func buildAndRun(m *testing.M) int {
 		}
 	}
 	return m.Run()
+}
+
+// early has rot begin as it does when it is released.
+func early() string {
+	if runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64") {
+		return "-E rotd/helper/early.entry"
+	}
+	return ""
 }
 
 func TestScripts(t *testing.T) {

@@ -128,8 +128,12 @@ func (w *clockwork) turn() (next time.Time) {
 	work, next, err := w.d.due(w.t.Context(), w.last)
 	w.must(err)
 	w.last = now
-	for passcard, duty := range work {
-		w.d.perform(w.t.Context(), passcard, duty)
+	passcards, err := w.st.Passcards(w.t.Context())
+	w.must(err)
+	for _, p := range passcards { // in their order: a seed makes the same year again
+		if duty := work[p.ID]; duty != nil {
+			w.d.perform(w.t.Context(), p.ID, duty)
+		}
 	}
 	if len(work) > 0 {
 		w.known = false

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -186,7 +185,7 @@ func (d *Daemon) reckon(ctx context.Context, st *store.Store, now time.Time, r s
 	if !r.Next.After(rotate.Next(now, g, r, 0).Add(signInPause)) {
 		return r.Next, nil
 	}
-	next := rotate.Next(now, g, r, rand.Float64())
+	next := rotate.Next(now, g, r, d.engine.Jitter())
 	d.cfg.Log.Info("the clock was set back: the next rotation is drawn anew", "rot", r.ID, "was", r.Next, "is", next)
 	return next, st.SetNext(ctx, r.ID, next)
 }

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -57,7 +56,7 @@ func (d *Daemon) noteFailure(ctx context.Context, st *store.Store, rot store.ROT
 		if isNo(why.Code) {
 			tries += 6 // an hour, then two …
 		}
-		next = rotate.Retry(now, tries, retryAfter(err), d.endOf(ctx, st, rot), rand.Float64())
+		next = rotate.Retry(now, tries, retryAfter(err), d.endOf(ctx, st, rot), d.engine.Jitter())
 		if forPerson(why.Code) {
 			next = never
 		}
@@ -65,7 +64,7 @@ func (d *Daemon) noteFailure(ctx context.Context, st *store.Store, rot store.ROT
 	if err := st.SetTrouble(ctx, rot.ID, trouble(why), failures, next); err != nil {
 		d.cfg.Log.Error("cannot note a failed rotation", "rot", rot.ID, "err", err)
 		// What cannot be written is remembered, or the timer would spin.
-		d.held.wait(rot.ID, now, rotate.Retry(now, failures, retryAfter(err), time.Time{}, rand.Float64()))
+		d.held.wait(rot.ID, now, rotate.Retry(now, failures, retryAfter(err), time.Time{}, d.engine.Jitter()))
 	}
 }
 
