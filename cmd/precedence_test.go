@@ -140,7 +140,8 @@ func (s scene) set(dir, registry string) ([]string, error) {
 		}
 	}
 	env := []string{"HOME=" + dir, "ROTD_SOCKET=" + filepath.Join(dir, "s"), "NO_UPDATE_NOTIFIER=1", "npm_config_update_notifier=false",
-		"npm_config_fetch_retries=0", "YARN_ENABLE_TELEMETRY=0", "YARN_HTTP_RETRY=0", "LANG=C"}
+		"npm_config_fetch_retries=0", "YARN_ENABLE_TELEMETRY=0", "YARN_HTTP_RETRY=0", "LANG=C",
+		"YARN_CACHE_FOLDER=" + filepath.Join(dir, "yarn")} // Yarn 1's, which all share where they are root
 	for _, kv := range s.env {
 		env = append(env, fill.Replace(kv))
 	}

@@ -74,7 +74,8 @@ func (c *tableCase) String() string {
 
 func (c *tableCase) env() []string {
 	return []string{"PATH=" + c.path, "HOME=" + c.home, "XDG_RUNTIME_DIR=" + c.ground.dir, "ROTD_SOCKET=" + c.ground.client.Socket,
-		"NO_UPDATE_NOTIFIER=1", "npm_config_update_notifier=false", "YARN_ENABLE_TELEMETRY=0", "LANG=C"}
+		"NO_UPDATE_NOTIFIER=1", "npm_config_update_notifier=false", "YARN_ENABLE_TELEMETRY=0", "LANG=C",
+		"YARN_CACHE_FOLDER=" + filepath.Join(c.home, "yarn")} // Yarn 1's, which all share where they are root
 }
 
 func (c *tableCase) rot(args ...string) error {
