@@ -308,19 +308,26 @@ func leaveSocket(t *testing.T, path string) {
 	}
 }
 
-// TestEarlyClosed runs rot without one of the standard streams: the connection must
-// not take its number, or the value would be sent there.
-func TestEarlyClosed(t *testing.T) {
+// serveTokenIn serves one at s in a directory, until the end.
+func serveTokenIn(t *testing.T) (dir string) {
+	t.Helper()
 	dir, err := runtimeDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	stop, err := serveToken(filepath.Join(dir, "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
+	t.Cleanup(stop)
+	return dir
+}
+
+// TestEarlyClosed runs rot without one of the standard streams: the connection must
+// not take its number, or the value would be sent there.
+func TestEarlyClosed(t *testing.T) {
+	dir := serveTokenIn(t)
 	early := buildEarly(t)
 	for closed, want := range map[string]string{"": testToken + "\n", "<&-": testToken + "\n", ">&-": "", "2>&-": testToken + "\n", "<&- >&- 2>&-": ""} {
 		cmd := exec.Command("sh", "-c", early+" get ci "+closed)
@@ -335,16 +342,7 @@ func TestEarlyClosed(t *testing.T) {
 // TestEarlyTwice: where an environment has a variable twice, all of rot goes by the
 // same one.
 func TestEarlyTwice(t *testing.T) {
-	dir, err := runtimeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	stop, err := serveToken(filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	dir := serveTokenIn(t)
 	good, bad := "ROTD_SOCKET="+filepath.Join(dir, "s"), "ROTD_SOCKET="+filepath.Join(dir, "none")
 	for _, program := range []string{build(t), buildEarly(t)} {
 		for _, c := range []struct {
